@@ -1,0 +1,298 @@
+//! The bodies of processes: how each kind is started, resumed, and brought to its end.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use hothouse_abi::{
+    Body, Code, ExitStatus, Flow, Frame, Gate, Program, Resume, Signal, Step, Trap,
+};
+
+use crate::machine::{After, Key, Machine};
+use crate::native::{Arena, Came, Native};
+use crate::trace::What;
+
+/// How often a process that swallows its unwinding is told again.
+const TRIES: u32 = 3;
+
+/// The machine, as stepped bodies reach it from the kernel's stack.
+pub(super) struct Shared {
+    machine: RefCell<Machine>,
+    /// The process that is being stepped.
+    stepped: Cell<Key>,
+    dying: Cell<bool>,
+}
+
+impl Shared {
+    pub(super) fn new(machine: Machine) -> Rc<Shared> {
+        Rc::new(Shared {
+            machine: RefCell::new(machine),
+            stepped: Cell::new(0),
+            dying: Cell::new(false),
+        })
+    }
+
+    #[inline]
+    pub(super) fn machine(&self) -> RefMut<'_, Machine> {
+        self.machine.borrow_mut()
+    }
+}
+
+impl Gate for Shared {
+    fn trap(&self, frame: &mut Frame) -> Flow {
+        let key = self.stepped.get();
+        let mut machine = self.machine();
+        if self.dying.get() {
+            return machine.trap_of_the_dying(key, frame);
+        }
+        match machine.trap(key, frame) {
+            After::Resume if machine.victims.is_empty() => Flow::Done,
+            After::Resume => {
+                // The victims are the driver's to unwind, before this process goes on.
+                machine.table[key].answer = Some(std::mem::replace(&mut frame.resume, Resume::Unit));
+                Flow::Parked
+            }
+            After::Leave => Flow::Parked,
+        }
+    }
+}
+
+/// All bodies, by the key of their process.
+pub(super) struct Bodies {
+    slots: Vec<Slot>,
+    arena: Arena,
+    gate: Rc<dyn Gate>,
+}
+
+/// The body of one process.
+enum Slot {
+    /// It has not run, or there is no process.
+    Empty,
+    Native(Native),
+    Stepped(Box<dyn Body>),
+}
+
+impl Bodies {
+    pub(super) fn new(arena: Arena, shared: &Rc<Shared>) -> Bodies {
+        Bodies { slots: Vec::new(), arena, gate: shared.clone() }
+    }
+
+    /// Stacks in use.
+    pub(super) fn stacks(&self) -> usize {
+        self.arena.in_use()
+    }
+
+    /// Lets a process run until it leaves the machine's hands again.
+    #[inline]
+    pub(super) fn run(&mut self, shared: &Shared, key: Key, answer: Resume) {
+        if key >= self.slots.len() {
+            self.slots.resize_with(key + 1, || Slot::Empty);
+        }
+        match &mut self.slots[key] {
+            Slot::Native(native) => {
+                native.frame().resume = answer;
+                self.run_native(shared, key);
+            }
+            Slot::Stepped(_) => self.step(shared, key, answer),
+            Slot::Empty => self.start(shared, key, answer),
+        }
+    }
+
+    /// The first run: this is when a native process gets its stack.
+    #[cold]
+    fn start(&mut self, shared: &Shared, key: Key, answer: Resume) {
+        let program = shared.machine().table[key].program.take();
+        let Program { code, .. } = program.expect("invariant: who has no body has a program");
+        shared.machine().record(key, What::Started);
+        match code {
+            Code::Native(main) => match self.arena.take() {
+                Some(stack) => {
+                    self.slots[key] = Slot::Native(Native::start(main, stack));
+                    self.run_native(shared, key);
+                }
+                None => {
+                    drop_quietly(main);
+                    let why = "there is no memory for its stack (ENOMEM)".to_owned();
+                    shared.machine().ended(key, ExitStatus::Failed(why));
+                }
+            },
+            Code::Stepped(body) => {
+                self.slots[key] = Slot::Stepped(body);
+                self.step(shared, key, answer);
+            }
+        }
+    }
+
+    #[inline]
+    fn run_native(&mut self, shared: &Shared, key: Key) {
+        loop {
+            let Slot::Native(native) = &mut self.slots[key] else {
+                unreachable!("invariant: a native body stays one")
+            };
+            match native.resume() {
+                Came::Trapped => {
+                    let frame = native.frame();
+                    let mut machine = shared.machine();
+                    match machine.trap(key, frame) {
+                        After::Resume if machine.victims.is_empty() => {}
+                        After::Resume => {
+                            drop(machine);
+                            self.unwind_victims(shared);
+                        }
+                        After::Leave => return,
+                    }
+                }
+                Came::Ended(status) => {
+                    if let ExitStatus::Panicked(message) = &status {
+                        shared.machine().say(key, &format!("panicked: {message}"));
+                    }
+                    self.finish(key);
+                    shared.machine().ended(key, status);
+                    return;
+                }
+                Came::Faulted(fault) => {
+                    self.finish(key);
+                    let mut machine = shared.machine();
+                    machine.say(key, &format!("ended by {}: {}", fault.signal, fault.what));
+                    machine.counters.abandoned += 1;
+                    machine.record(key, What::Faulted { signal: fault.signal });
+                    machine.ended(key, fault.status());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Gives the stack of an ended native process back.
+    fn finish(&mut self, key: Key) {
+        if let Slot::Native(native) = std::mem::replace(&mut self.slots[key], Slot::Empty) {
+            native.finish(&mut self.arena);
+        }
+    }
+
+    fn step(&mut self, shared: &Shared, key: Key, answer: Resume) {
+        shared.stepped.set(key);
+        let Slot::Stepped(body) = &mut self.slots[key] else {
+            unreachable!("invariant: a stepped body stays one")
+        };
+        let gate = &self.gate;
+        let step = catch_unwind(AssertUnwindSafe(|| body.resume(gate, answer)));
+        let status = match step {
+            Ok(Step::Parked) => return,
+            Ok(Step::Ended(status)) => status,
+            Err(payload) => {
+                drop_quietly(payload);
+                ExitStatus::Panicked("the runtime of a stepped program panicked".to_owned())
+            }
+        };
+        if let Slot::Stepped(body) = std::mem::replace(&mut self.slots[key], Slot::Empty) {
+            drop_quietly(body);
+        }
+        shared.machine().ended(key, status);
+    }
+
+    /// Unwinds and buries all that are dead, before any other program code runs.
+    pub(super) fn unwind_victims(&mut self, shared: &Shared) {
+        loop {
+            let mut machine = shared.machine();
+            let Some(key) = machine.victims.pop_front() else { return };
+            let program = machine.table[key].program.take();
+            drop(machine);
+            match program {
+                Some(program) => self.drop_program(program),
+                None => self.unwind(shared, key),
+            }
+            shared.machine().bury(key);
+        }
+    }
+
+    /// Drops a program that never ran: a native one on a stack, since its destructors are program
+    /// code.
+    fn drop_program(&mut self, program: Program) {
+        match program.code {
+            Code::Stepped(body) => drop_quietly(body),
+            Code::Native(main) => {
+                let Some(stack) = self.arena.take() else { return drop_quietly(main) };
+                let mut native = Native::start(main, stack);
+                native.cancel();
+                match native.resume() {
+                    Came::Trapped => native.abandon(&mut self.arena),
+                    Came::Ended(_) | Came::Faulted(_) => native.finish(&mut self.arena),
+                }
+            }
+        }
+    }
+
+    fn unwind(&mut self, shared: &Shared, key: Key) {
+        match self.slots.get_mut(key).map(|slot| std::mem::replace(slot, Slot::Empty)) {
+            Some(Slot::Native(native)) => self.unwind_native(shared, key, native),
+            Some(Slot::Stepped(body)) => self.unwind_stepped(shared, key, body),
+            Some(Slot::Empty) | None => {}
+        }
+    }
+
+    fn unwind_native(&mut self, shared: &Shared, key: Key, mut native: Native) {
+        let mut told = 0;
+        let mut first = true;
+        loop {
+            let frame = native.frame();
+            if !frame.unwinding {
+                if told > TRIES {
+                    break;
+                }
+                told += 1;
+                frame.resume = Resume::Unwind;
+            } else if first {
+                // A destructor that ran for a panic killed its own process. One that asked to
+                // exit must not be returned to.
+                if matches!(frame.trap, Trap::Exit { .. }) {
+                    break;
+                }
+                frame.resume = Resume::Unit;
+            } else if shared.machine().trap_of_the_dying(key, frame) == Flow::Parked {
+                break;
+            }
+            first = false;
+            match native.resume() {
+                Came::Trapped => {}
+                Came::Ended(_) => return native.finish(&mut self.arena),
+                Came::Faulted(fault) => {
+                    native.finish(&mut self.arena);
+                    let mut machine = shared.machine();
+                    machine.say(key, &format!("{} in a destructor: {}", fault.signal, fault.what));
+                    machine.counters.abandoned += 1;
+                    return;
+                }
+            }
+        }
+        native.abandon(&mut self.arena);
+        let mut machine = shared.machine();
+        machine.counters.abandoned += 1;
+        machine.record(key, What::Abandoned);
+        machine.say(key, "would not unwind: its stack is given up, with all that is on it");
+    }
+
+    fn unwind_stepped(&mut self, shared: &Shared, key: Key, mut body: Box<dyn Body>) {
+        let status = shared.machine().table[key].rare().status.clone();
+        if status != Some(ExitStatus::Signaled(Signal::SIGKILL)) {
+            shared.stepped.set(key);
+            shared.dying.set(true);
+            let gate = &self.gate;
+            let step = catch_unwind(AssertUnwindSafe(|| body.resume(gate, Resume::Unwind)));
+            shared.dying.set(false);
+            if let Ok(Step::Ended(ExitStatus::Failed(text))) = step {
+                shared.machine().say(key, &text);
+            }
+        }
+        drop_quietly(body);
+    }
+}
+
+/// Drops what holds code of others, whose destructors may panic.
+fn drop_quietly<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        // A payload whose own drop panics is leaked.
+        std::mem::forget(payload);
+    }
+}
+

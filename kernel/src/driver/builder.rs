@@ -1,0 +1,148 @@
+//! How a kernel is made.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::bodies::{Bodies, Shared};
+use super::kernel::{Interrupt, Kernel};
+use crate::console::{Console, StdConsole};
+use crate::error::RunError;
+use crate::limits::{Costs, Limits};
+use crate::machine::{Machine, Settings};
+use crate::native::Arena;
+use crate::policy::{Fifo, Policy};
+use crate::trace::{Listener, Record, TraceHash};
+
+/// Slots for stacks beyond the limit on processes, since a stack given up is not used again.
+const SPARE_STACKS: usize = 1 << 16;
+
+/// The settings of a kernel to be. See [`Kernel::builder`].
+#[must_use]
+pub struct Builder {
+    policy: Box<dyn Policy>,
+    cpus: u32,
+    seed: u64,
+    costs: Costs,
+    limits: Limits,
+    console: Box<dyn Console>,
+    listeners: Vec<Box<dyn Listener>>,
+    hash: bool,
+    repeatable: bool,
+    real_time: bool,
+    interrupt: Interrupt,
+}
+
+impl Builder {
+    pub(super) fn new() -> Builder {
+        Builder {
+            policy: Box::new(Fifo::new()),
+            cpus: 1,
+            seed: 0,
+            costs: Costs::default(),
+            limits: Limits::default(),
+            console: Box::new(StdConsole),
+            listeners: Vec::new(),
+            hash: false,
+            repeatable: false,
+            real_time: false,
+            interrupt: Interrupt::default(),
+        }
+    }
+
+    /// Who runs when: `fifo` by default. [`policy`](crate::policy::policy) makes one from text.
+    pub fn policy(self, policy: Box<dyn Policy>) -> Builder {
+        Builder { policy, ..self }
+    }
+
+    /// How many simulated CPUs: 1 by default, and at least 1.
+    pub fn cpus(self, cpus: u32) -> Builder {
+        Builder { cpus, ..self }
+    }
+
+    /// The seed of all random streams: 0 by default.
+    pub fn seed(self, seed: u64) -> Builder {
+        Builder { seed, ..self }
+    }
+
+    /// What traps, switches and migrations cost: nothing by default.
+    pub fn costs(self, costs: Costs) -> Builder {
+        Builder { costs, ..self }
+    }
+
+    /// The bounds of the machine.
+    pub fn limits(self, limits: Limits) -> Builder {
+        Builder { limits, ..self }
+    }
+
+    /// Where lines and messages go: standard output and error by default.
+    pub fn console(self, console: impl Console + 'static) -> Builder {
+        Builder { console: Box::new(console), ..self }
+    }
+
+    /// Gets every record of the trace. May be called more than once.
+    pub fn listener(mut self, listener: impl Listener + 'static) -> Builder {
+        self.listeners.push(Box::new(listener));
+        self
+    }
+
+    /// Whether the report has a hash of the trace. It costs time for every record.
+    pub fn hash(self, hash: bool) -> Builder {
+        Builder { hash, ..self }
+    }
+
+    /// Whether what may differ from run to run is an error to the program that does it.
+    pub fn repeatable(self, repeatable: bool) -> Builder {
+        Builder { repeatable, ..self }
+    }
+
+    /// Whether the machine waits for the host's clock instead of jumping to the next deadline.
+    pub fn real_time(self, real_time: bool) -> Builder {
+        Builder { real_time, ..self }
+    }
+
+    /// How the host breaks in, for instance from a signal handler.
+    pub fn interrupt(self, interrupt: Interrupt) -> Builder {
+        Builder { interrupt, ..self }
+    }
+
+    /// Makes the kernel.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Stacks`] if the host refuses the reservation for stacks.
+    pub fn build(self) -> Result<Kernel, RunError> {
+        let slots = self.limits.processes.saturating_add(SPARE_STACKS);
+        let arena = Arena::new(self.limits.stack_bytes, slots).map_err(RunError::Stacks)?;
+        let hash = self.hash.then(|| Rc::new(RefCell::new(TraceHash::new())));
+        let policy_spec = self.policy.spec();
+        let machine = Machine::new(Settings {
+            policy: self.policy,
+            cpus: self.cpus,
+            seed: self.seed,
+            costs: self.costs,
+            limits: self.limits,
+            console: self.console,
+            listener: listener(self.listeners, hash.clone()),
+            repeatable: self.repeatable,
+        });
+        let shared = Shared::new(machine);
+        let bodies = Bodies::new(arena, &shared);
+        Ok(Kernel::new(shared, bodies, self.seed, policy_spec, hash, self.interrupt, self.real_time))
+    }
+}
+
+/// One listener for all who listen; none if nobody does.
+fn listener(
+    mut listeners: Vec<Box<dyn Listener>>,
+    hash: Option<Rc<RefCell<TraceHash>>>,
+) -> Option<Box<dyn Listener>> {
+    if let Some(hash) = hash {
+        listeners.push(Box::new(move |record: &Record<'_>| hash.borrow_mut().update(record)));
+    }
+    match listeners.len() {
+        0 | 1 => listeners.pop(),
+        _ => Some(Box::new(move |record: &Record<'_>| {
+            listeners.iter_mut().for_each(|listener| listener.record(record));
+        })),
+    }
+}

@@ -1,0 +1,39 @@
+//! Why a run could not go on.
+
+use std::io;
+
+use hothouse_abi::Tick;
+
+/// Why a run could not go on. It concerns the user of the simulator; what programs do wrong is an
+/// [`Errno`](hothouse_abi::Errno) to them.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The run took more steps than its limit allows.
+    #[error("the run took more than {limit} steps by {at} s; raise the limit `steps` if that is intended")]
+    Steps {
+        /// The limit.
+        limit: u64,
+        /// The virtual time reached.
+        at: Tick,
+    },
+    /// Time stood still for more steps than the limit allows.
+    #[error(
+        "livelock: more than {limit} steps at {at} s without time passing; running: {who}. A loop \
+         of yields or sends that waits for something should sleep or receive; raise the limit \
+         `steps_at_one_instant` if so much work at one instant is intended"
+    )]
+    Livelock {
+        /// The limit.
+        limit: u64,
+        /// The virtual time at which it stands.
+        at: Tick,
+        /// Some of those that run.
+        who: String,
+    },
+    /// The console could not be written.
+    #[error("the console could not be written: {0}")]
+    Console(#[source] io::Error),
+    /// No memory for stacks could be had when the kernel was built.
+    #[error("no memory for stacks: {0}; lower the limits `processes` or `stack_bytes`")]
+    Stacks(#[source] io::Error),
+}

@@ -1,0 +1,132 @@
+//! The clock and what is due: who runs next, and when time moves on.
+
+use hothouse_abi::{Resume, Tick, TimerId};
+
+use super::inject::Action;
+use super::process::Key;
+use super::Machine;
+use crate::error::RunError;
+use crate::policy::CpuId;
+use crate::timers::Class;
+
+/// What a timer of the machine stands for.
+#[derive(Debug)]
+pub(crate) enum Alarm {
+    /// The deadline of a wait.
+    Wait(Key),
+    /// A timer or an alarm of a program.
+    Timer { key: Key, id: TimerId, alarm: bool },
+    /// The end of a burst or of a slice.
+    Cpu(CpuId),
+    /// The end of the time that exit hooks have.
+    Exit(Key),
+    /// Something from outside.
+    Action(Box<Action>),
+}
+
+/// What a driver does next.
+#[must_use]
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Resumes a process with this answer.
+    Run(Key, Resume),
+    /// Unwinds the machine's victims and asks again.
+    Unwind,
+    /// Moves the clock on to this time with [`Machine::advance`], and asks again.
+    Advance(Tick),
+    /// The next thing to happen lies past the limit.
+    Limit,
+    /// Nothing will ever happen again.
+    Stuck,
+    /// The run cannot go on.
+    Failed,
+}
+
+impl Machine {
+    /// Who runs next, or what else is to be done.
+    #[inline]
+    pub(crate) fn next(&mut self, limit: Tick) -> Next {
+        self.counters.steps += 1;
+        self.steps_here += 1;
+        if self.steps_here > self.limits.steps_at_one_instant
+            || self.counters.steps > self.limits.steps
+        {
+            return self.too_many_steps();
+        }
+        loop {
+            if self.due {
+                self.fire_due();
+            }
+            if self.error.is_some() {
+                return Next::Failed;
+            }
+            if !self.victims.is_empty() {
+                return Next::Unwind;
+            }
+            if let Some((key, answer)) = self.dispatch() {
+                return Next::Run(key, answer);
+            }
+            if !self.victims.is_empty() {
+                return Next::Unwind;
+            }
+            if self.due {
+                continue;
+            }
+            // Nothing else can run now: this is when timeouts may expire, one at a time.
+            if let Some((_, alarm)) = self.timers.pop_due(self.now, Class::Timeout) {
+                self.fire(alarm);
+                continue;
+            }
+            return match self.timers.next_at(limit) {
+                Some(at) => Next::Advance(at),
+                None if self.timers.is_empty() => Next::Stuck,
+                None => Next::Limit,
+            };
+        }
+    }
+
+    /// Moves the clock on to a time that [`Machine::next`] named, or to a limit before it.
+    pub(crate) fn advance(&mut self, to: Tick) {
+        if to > self.now {
+            self.now = to;
+            self.steps_here = 0;
+            self.cursor = 0;
+        }
+        self.due = true;
+    }
+
+    fn fire_due(&mut self) {
+        while let Some((_, alarm)) = self.timers.pop_due(self.now, Class::Arrival) {
+            self.fire(alarm);
+        }
+        self.due = false;
+    }
+
+    fn fire(&mut self, alarm: Alarm) {
+        match alarm {
+            Alarm::Wait(key) => self.wait_expired(key),
+            Alarm::Timer { key, id, alarm } => self.timer_fired(key, id, alarm),
+            Alarm::Cpu(cpu) => self.burst_timer(cpu),
+            Alarm::Exit(key) => self.exit_time_over(key),
+            Alarm::Action(action) => self.act(*action),
+        }
+    }
+
+    fn too_many_steps(&mut self) -> Next {
+        let at = self.now;
+        let error = if self.counters.steps > self.limits.steps {
+            RunError::Steps { limit: self.limits.steps, at }
+        } else {
+            let limit = self.limits.steps_at_one_instant;
+            let pids = self.table.pids();
+            let busy = pids.into_iter().filter_map(|pid| {
+                let process = &self.table[self.table.find(pid)?];
+                (process.wait.is_none() && !process.stopped)
+                    .then(|| format!("{pid} {}", process.name))
+            });
+            RunError::Livelock { limit, at, who: busy.take(8).collect::<Vec<_>>().join(", ") }
+        };
+        self.error.get_or_insert(error);
+        Next::Failed
+    }
+}

@@ -1,0 +1,281 @@
+//! The simulated CPUs: who has one, bursts and slices, and what a CPU's time went into.
+
+use hothouse_abi::{Pid, Resume, Span, Tick};
+
+use super::clock::Alarm;
+use super::enter::Entry;
+use super::process::{Key, State};
+use super::{Machine, Outcome};
+use crate::policy::{Burst, CpuId, Pick, Reason, Running, Stop};
+use crate::timers::{Class, TimerKey};
+use crate::trace::What;
+
+/// One CPU.
+#[derive(Debug, Default)]
+pub(super) struct Cpu {
+    pub(super) phase: Phase,
+    /// invariant: set unless the phase is `Idle`.
+    current: Option<Key>,
+    /// CPU time until the slice ends.
+    slice_left: Option<Span>,
+    /// CPU time that the current process used since it was dispatched.
+    ran: Span,
+    /// Who used this CPU last for any time.
+    last: Option<Pid>,
+    busy: Span,
+    overhead: Span,
+}
+
+/// What a CPU is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    #[default]
+    Idle,
+    /// Its process is about to go on, or its code runs right now.
+    Code,
+    /// Its process uses CPU time, after `overhead` for switch and migration.
+    Burst { started: Tick, overhead: Span, timer: TimerKey },
+    /// The slice of its process ended within a burst.
+    SliceEnd,
+}
+
+impl Machine {
+    /// The next process whose code runs at this instant, each CPU having its turn in order.
+    pub(super) fn dispatch(&mut self) -> Option<(Key, Resume)> {
+        let count = self.cpus.len();
+        for _ in 0..count {
+            let cpu = self.cursor;
+            self.cursor = if cpu + 1 == count { 0 } else { cpu + 1 };
+            if let Some(run) = self.turn(cpu) {
+                return Some(run);
+            }
+        }
+        None
+    }
+
+    /// One CPU's turn: `None` if no code runs on it.
+    fn turn(&mut self, cpu: usize) -> Option<(Key, Resume)> {
+        loop {
+            let key = match self.cpus[cpu].phase {
+                Phase::Burst { .. } => return None,
+                Phase::Idle => self.pick(cpu)?,
+                Phase::SliceEnd => {
+                    let key = self.current(cpu);
+                    self.leave_cpu(key, Stop::SliceEnd);
+                    self.requeue(key, Reason::SliceEnd);
+                    continue;
+                }
+                Phase::Code => self.current(cpu),
+            };
+            if let Entry::Run(answer) = self.enter(key) {
+                return Some((key, answer));
+            }
+            if !self.victims.is_empty() {
+                return None;
+            }
+        }
+    }
+
+    fn current(&self, cpu: usize) -> Key {
+        self.cpus[cpu].current.expect("invariant: a CPU that is not idle has a process")
+    }
+
+    /// Gives an idle CPU to the process that the policy picks.
+    fn pick(&mut self, cpu: usize) -> Option<Key> {
+        if self.ready == 0 {
+            return None;
+        }
+        let id = CpuId(cpu as u32);
+        let Pick { task, slice } = self.policy.pick_next(id, self.now)?;
+        let key = task.0 as Key;
+        self.ready -= 1;
+        self.counters.dispatches += 1;
+        let process = &mut self.table[key];
+        assert_eq!(process.state, State::Ready, "invariant: policies pick from the ready");
+        process.wait_time += self.now - process.ready_since;
+        process.state = State::Running(id);
+        let cpu = &mut self.cpus[cpu];
+        cpu.phase = Phase::Code;
+        cpu.current = Some(key);
+        cpu.slice_left = slice;
+        cpu.ran = Span::ZERO;
+        self.record(key, What::Dispatched);
+        Some(key)
+    }
+
+    /// Takes a running process off its CPU, with the account of what it used.
+    pub(super) fn leave_cpu(&mut self, key: Key, stop: Stop) {
+        let State::Running(id) = self.table[key].state else { return };
+        self.break_burst(id);
+        let cpu = &mut self.cpus[id.0 as usize];
+        cpu.phase = Phase::Idle;
+        cpu.current = None;
+        let ran = cpu.ran;
+        self.policy.put_prev(&self.table[key].task, id, ran, stop, self.now);
+    }
+
+    /// Breaks the burst on a CPU off, so that its process goes on with something else.
+    pub(super) fn break_burst(&mut self, id: CpuId) {
+        if let Phase::Burst { timer, .. } = self.cpus[id.0 as usize].phase {
+            self.timers.cancel(timer);
+            self.settle_burst(id.0 as usize);
+        }
+    }
+
+    /// Accounts for what was served of the burst on a CPU, whose timer is no longer armed.
+    fn settle_burst(&mut self, index: usize) {
+        let cpu = &mut self.cpus[index];
+        let Phase::Burst { started, overhead, .. } = cpu.phase else { return };
+        let elapsed = self.now - started;
+        let used = elapsed - overhead;
+        cpu.phase = Phase::Code;
+        cpu.busy += used;
+        cpu.overhead += elapsed - used;
+        cpu.ran += used;
+        if let Some(left) = &mut cpu.slice_left {
+            *left -= used;
+        }
+        let key = cpu.current.expect("invariant: a CPU that is not idle has a process");
+        let process = &mut self.table[key];
+        process.cpu_time += used;
+        if let Some(left) = &mut process.task.burst {
+            *left -= used;
+        }
+        self.record(key, What::BurstEnded { ran: used });
+    }
+
+    /// Lets a running process use the CPU time that its record asks for, or put it back if its
+    /// slice is used up.
+    pub(super) fn start_burst(&mut self, key: Key) {
+        let State::Running(id) = self.table[key].state else { return };
+        let index = id.0 as usize;
+        if self.cpus[index].slice_left.is_some_and(Span::is_zero) {
+            self.leave_cpu(key, Stop::SliceEnd);
+            self.record(key, What::SliceEnded);
+            self.requeue(key, Reason::SliceEnd);
+            return;
+        }
+        let overhead = self.switch_to(key, id);
+        let cpu = &mut self.cpus[index];
+        let left = self.table[key].task.burst.unwrap_or_default();
+        let run = cpu.slice_left.map_or(left, |slice| slice.min(left));
+        let timer = self.timers.arm(self.now + overhead + run, Class::Cpu, Alarm::Cpu(id));
+        cpu.phase = Phase::Burst { started: self.now, overhead, timer };
+        self.record(key, What::BurstStarted { span: left });
+    }
+
+    /// Counts a switch if another process used the CPU last, and says what it costs.
+    fn switch_to(&mut self, key: Key, id: CpuId) -> Span {
+        let process = &mut self.table[key];
+        let pid = process.pid();
+        let migrated = process.last_cpu.is_some_and(|last| last != id);
+        process.last_cpu = Some(id);
+        let last = self.cpus[id.0 as usize].last.replace(pid);
+        let mut cost = Span::ZERO;
+        if let Some(from) = last.filter(|&last| last != pid) {
+            cost += self.costs.switch;
+            self.counters.switches += 1;
+            self.record(key, What::Switched { from, cost });
+        }
+        if migrated {
+            cost += self.costs.migration;
+            self.counters.migrations += 1;
+        }
+        cost
+    }
+
+    /// The burst on a CPU was served, or its slice ended.
+    pub(super) fn burst_timer(&mut self, id: CpuId) {
+        let index = id.0 as usize;
+        self.settle_burst(index);
+        let key = self.current(index);
+        let served = self.table[key].task.burst.is_none_or(Span::is_zero);
+        if !served {
+            self.cpus[index].phase = Phase::SliceEnd;
+            self.record(key, What::SliceEnded);
+        }
+    }
+
+    /// Puts a process that can still run back into the policy's queue.
+    fn requeue(&mut self, key: Key, reason: Reason) {
+        let process = &mut self.table[key];
+        process.state = State::Ready;
+        process.ready_since = self.now;
+        self.enqueue(key, reason);
+    }
+
+    pub(super) fn enqueue(&mut self, key: Key, reason: Reason) {
+        self.ready += 1;
+        self.policy.enqueue(&self.table[key].task, reason, self.now);
+    }
+
+    /// Takes a ready process out of the policy's queue.
+    pub(super) fn dequeue(&mut self, key: Key) {
+        self.ready -= 1;
+        self.policy.dequeue(&self.table[key].task, self.now);
+    }
+
+    /// Whether a process is in the policy's queue.
+    pub(super) fn is_queued(&self, key: Key) -> bool {
+        let process = &self.table[key];
+        process.state == State::Ready && !process.stopped
+    }
+
+    /// Asks the policy whether a process that became ready takes a CPU from another.
+    pub(super) fn preempt_for(&mut self, woken: Key) {
+        let mut running = std::mem::take(&mut self.running);
+        running.clear();
+        for (index, cpu) in self.cpus.iter().enumerate() {
+            let Some(key) = cpu.current else {
+                self.running = running;
+                return;
+            };
+            let served = match cpu.phase {
+                Phase::Burst { started, overhead, .. } => self.now - started - overhead,
+                _ => Span::ZERO,
+            };
+            let task = self.table[key].task.clone();
+            running.push(Running { cpu: CpuId(index as u32), task, ran: cpu.ran + served });
+        }
+        let task = &self.table[woken].task;
+        let preempted = self.policy.wakeup_preempt(task, &running, self.now);
+        self.running = running;
+        if let Some(id) = preempted {
+            let key = self.current(id.0 as usize);
+            self.record(key, What::Preempted);
+            self.leave_cpu(key, Stop::Preempted);
+            self.counters.preemptions += 1;
+            self.requeue(key, Reason::Preempted);
+        }
+    }
+
+    /// `compute`.
+    pub(super) fn compute(&mut self, key: Key, span: Span) -> Outcome {
+        let process = &mut self.table[key];
+        process.answer = Some(Resume::Unit);
+        if span.is_zero() {
+            return Outcome::Enter;
+        }
+        process.task.burst = Some(span);
+        let State::Running(cpu) = process.state else { return Outcome::Enter };
+        if self.policy.burst_start(&self.table[key].task, cpu, self.now) == Burst::Requeue {
+            self.leave_cpu(key, Stop::Burst);
+            self.requeue(key, Reason::Burst);
+        }
+        Outcome::Enter
+    }
+
+    /// `yield_now`.
+    pub(super) fn yield_now(&mut self, key: Key) -> Outcome {
+        self.table[key].answer = Some(Resume::Unit);
+        self.leave_cpu(key, Stop::Yield);
+        self.requeue(key, Reason::Yield);
+        Outcome::Enter
+    }
+
+    /// What each CPU's time went into, in order.
+    pub(crate) fn cpu_times(&self) -> Vec<super::CpuReport> {
+        let report = |cpu: &Cpu| super::CpuReport { busy: cpu.busy, overhead: cpu.overhead };
+        self.cpus.iter().map(report).collect()
+    }
+}

@@ -1,0 +1,324 @@
+//! What a process that has a CPU does next, and how it comes to wait and to go on.
+
+use hothouse_abi::{Action, Errno, Resume, Signal, Tick};
+
+use super::Machine;
+use super::cpu::Phase;
+use super::process::{DefaultAction, Interrupted, Key, State, default_action};
+use super::wait::{On, Wait};
+use crate::machine::clock::Alarm;
+use crate::policy::{Reason, Stop};
+use crate::timers::Class;
+use crate::trace::What;
+
+/// What became of a process that was to go on.
+#[must_use]
+#[derive(Debug)]
+pub(super) enum Entry {
+    /// It runs, with this answer.
+    Run(Resume),
+    /// It waits, was stopped, is in a burst, or is dead.
+    Left,
+}
+
+impl Machine {
+    /// Decides what running process `key` does next: a signal comes before the CPU time it owes,
+    /// that before its answer, and with no answer it waits.
+    pub(super) fn enter(&mut self, key: Key) -> Entry {
+        loop {
+            if let Some(signal) = self.deliverable(key) {
+                match self.deliver(key, signal) {
+                    Some(entry) => return entry,
+                    None => continue,
+                }
+            }
+            let process = &mut self.table[key];
+            if !process.debt.is_zero() {
+                let owed = std::mem::take(&mut process.debt);
+                process.task.burst = Some(process.task.burst.unwrap_or_default() + owed);
+            }
+            if process.task.burst.is_some_and(|left| !left.is_zero()) {
+                self.start_burst(key);
+                return Entry::Left;
+            }
+            process.task.burst = None;
+            if let Some(answer) = process.answer.take() {
+                return Entry::Run(answer);
+            }
+            match self.look_again(key) {
+                Some(answer) => self.table[key].answer = Some(answer),
+                None => {
+                    self.park(key);
+                    return Entry::Left;
+                }
+            }
+        }
+    }
+
+    /// The signal that comes next for a process, if it may get one now.
+    fn deliverable(&self, key: Key) -> Option<Signal> {
+        let process = &self.table[key];
+        let open = process.pending.difference(process.mask);
+        if open.is_empty() || process.is_exiting() {
+            return None;
+        }
+        open.lowest()
+    }
+
+    /// Delivers a pending signal to a running process. `None`: nothing of it is left to see.
+    fn deliver(&mut self, key: Key, signal: Signal) -> Option<Entry> {
+        let process = &mut self.table[key];
+        process.pending.remove(signal.into());
+        let disposition = process.disposition(signal);
+        match disposition.action {
+            Action::Ignore => None,
+            Action::Event => {
+                self.signal_event(key, signal);
+                None
+            }
+            Action::Handler => {
+                let process = &mut self.table[key];
+                let frame = Interrupted {
+                    mask: process.mask,
+                    answer: process.answer.take(),
+                    wait: process.wait.take(),
+                    burst: process.task.burst.take(),
+                };
+                process.mask |= signal.into();
+                process.rare().frames.push(frame);
+                self.record(key, What::HandlerStarted { signal });
+                Some(Entry::Run(Resume::Handler(signal)))
+            }
+            Action::Default => match default_action(process.personality, signal) {
+                DefaultAction::Ignore | DefaultAction::Continue => None,
+                DefaultAction::Event => {
+                    self.signal_event(key, signal);
+                    None
+                }
+                DefaultAction::Stop => {
+                    self.stop(key);
+                    Some(Entry::Left)
+                }
+                DefaultAction::End => Some(self.end_by_signal_here(key, signal)),
+            },
+        }
+    }
+
+    /// The answer to a suspended wait, if it has come to an end by now.
+    pub(super) fn look_again(&mut self, key: Key) -> Option<Resume> {
+        let process = &mut self.table[key];
+        let wait = process.wait.as_ref().expect("invariant: no answer means a wait");
+        let expired = wait.deadline.is_some_and(|deadline| deadline <= self.now);
+        let found = match &wait.on {
+            On::Sent(filter) => process.mailbox.take_sent(filter).map(Resume::Event),
+            On::Next => process.mailbox.take_next().map(Resume::Event),
+            On::Named { names, remote } => {
+                process.mailbox.take_named(names, *remote).map(Resume::Event)
+            }
+            On::Sleep => expired.then_some(Resume::Unit),
+            On::Child(pid) => {
+                let pid = *pid;
+                self.take_record(key, pid)
+            }
+            On::Signals(set) => {
+                let set = *set;
+                self.take_pending(key, set).map(Resume::Signal)
+            }
+            On::Reply { token, .. } => {
+                let token = *token;
+                self.take_reply(key, token).map(Resume::Event)
+            }
+            // Locks complete the wait themselves, suspended or not.
+            On::Mutex { .. } | On::Semaphore(_) | On::Condition { .. } | On::Barrier(_) => None,
+        };
+        if let Some(Resume::Event(event)) = &found {
+            let event = event.clone();
+            self.taken(key, &event);
+        }
+        let found = found.or_else(|| self.hopeless(key).map(Resume::Error));
+        if found.is_none() && expired {
+            return self.expire(key);
+        }
+        if found.is_some() {
+            self.table[key].wait = None;
+        }
+        found
+    }
+
+    /// Why a wait can never end, if it is so.
+    fn hopeless(&self, key: Key) -> Option<Errno> {
+        let process = &self.table[key];
+        let wait = process.wait.as_ref()?;
+        match &wait.on {
+            On::Sent(filter) => {
+                let sender = filter.sender?;
+                self.sender_is_gone(key, sender, wait.deadline).then_some(Errno::ESRCH)
+            }
+            On::Reply { peer, .. } => self.table.find(*peer).is_none().then_some(Errno::ESRCH),
+            On::Child(pid) => (!self.has_child(key, *pid)).then_some(Errno::ECHILD),
+            _ => None,
+        }
+    }
+
+    /// Ends a wait whose deadline has passed. `None`: it goes on, for the mutex of a condition.
+    fn expire(&mut self, key: Key) -> Option<Resume> {
+        let wait = self.table[key].wait.take().expect("invariant: only a wait expires");
+        self.record(key, What::TimedOut);
+        match wait.on {
+            On::Sleep => Some(Resume::Unit),
+            On::Reply { token, .. } => {
+                self.give_up(key, token);
+                Some(Resume::Error(Errno::ETIMEDOUT))
+            }
+            On::Condition { id, mutex } => self.relock(key, id, mutex, wait.since, Errno::ETIMEDOUT),
+            on => {
+                if let Some(lock) = on.lock() {
+                    self.leave_queue(key, lock);
+                }
+                Some(Resume::Error(Errno::ETIMEDOUT))
+            }
+        }
+    }
+
+    /// Breaks a wait off, as a handler with the flag `INTERRUPT` does.
+    pub(super) fn interrupt(&mut self, key: Key) {
+        let Some(wait) = self.table[key].wait.take() else { return };
+        self.disarm(&wait);
+        let answer = match wait.on {
+            On::Reply { token, .. } => {
+                self.give_up(key, token);
+                Some(Resume::Error(Errno::EINTR))
+            }
+            On::Condition { id, mutex } => self.relock(key, id, mutex, wait.since, Errno::EINTR),
+            on => {
+                if let Some(lock) = on.lock() {
+                    self.leave_queue(key, lock);
+                }
+                Some(Resume::Error(Errno::EINTR))
+            }
+        };
+        self.table[key].answer = answer;
+    }
+
+    /// Makes running process `key` wait for what its record says.
+    fn park(&mut self, key: Key) {
+        self.arm_wait(key);
+        if self.listener.is_some() {
+            let on = self.table[key].wait.as_ref().map_or("", |wait| wait.on.word());
+            self.record(key, What::Blocked { on });
+        }
+        self.leave_cpu(key, Stop::Blocked);
+        self.table[key].state = State::Waiting;
+    }
+
+    /// Arms the timer of a wait that has a deadline.
+    fn arm_wait(&mut self, key: Key) {
+        let Some(wait) = &mut self.table[key].wait else { return };
+        if let Some(deadline) = wait.deadline {
+            let class = match wait.on {
+                On::Sleep => Class::Timer,
+                _ => Class::Timeout,
+            };
+            wait.timer = Some(self.timers.arm(deadline, class, Alarm::Wait(key)));
+            self.due |= deadline <= self.now;
+        }
+    }
+
+    /// Takes the timer of a wait away.
+    pub(super) fn disarm(&mut self, wait: &Wait) {
+        if let Some(timer) = wait.timer {
+            self.timers.cancel(timer);
+        }
+    }
+
+    /// Suspends the wait of a waiting process, which is then ready to run something else first.
+    pub(super) fn suspend(&mut self, key: Key) {
+        let wait = self.table[key].wait.as_mut().expect("invariant: the waiting have a wait");
+        if let Some(timer) = wait.timer.take() {
+            self.timers.cancel(timer);
+        }
+        self.make_ready(key, Reason::Wakeup);
+    }
+
+    /// Ends the wait of a waiting process with this answer.
+    pub(super) fn complete(&mut self, key: Key, answer: Resume) {
+        let process = &mut self.table[key];
+        process.answer = Some(answer);
+        if let Some(wait) = process.wait.take()
+            && let Some(timer) = wait.timer
+        {
+            self.timers.cancel(timer);
+        }
+        if self.table[key].state == State::Waiting {
+            self.make_ready(key, Reason::Wakeup);
+        }
+    }
+
+    /// The deadline of a waiting process has come.
+    pub(super) fn wait_expired(&mut self, key: Key) {
+        let process = &mut self.table[key];
+        let wait = process.wait.as_mut().expect("invariant: an armed wait is there");
+        wait.timer = None;
+        // A stopped process finds out when it goes on.
+        if process.stopped {
+            return;
+        }
+        match self.expire(key) {
+            Some(answer) => self.complete(key, answer),
+            None => debug_assert!(self.table[key].wait.is_some(), "invariant: it waits on"),
+        }
+    }
+
+    /// A wait that begins now.
+    pub(super) fn start_wait(&mut self, key: Key, on: On, deadline: Option<Tick>) {
+        self.table[key].wait = Some(Wait { on, since: self.now, deadline, timer: None });
+    }
+
+    /// Puts a process that can run where the policy will find it.
+    pub(super) fn make_ready(&mut self, key: Key, reason: Reason) {
+        let process = &mut self.table[key];
+        process.state = State::Ready;
+        process.ready_since = self.now;
+        if process.stopped {
+            return;
+        }
+        self.record(key, What::Woken);
+        self.enqueue(key, reason);
+        self.preempt_for(key);
+    }
+
+    /// Stops a process: it keeps all it has, but is not scheduled.
+    pub(super) fn stop(&mut self, key: Key) {
+        let process = &mut self.table[key];
+        if process.stopped {
+            return;
+        }
+        process.stopped = true;
+        self.record(key, What::Stopped);
+        match self.table[key].state {
+            State::Running(cpu) => {
+                debug_assert!(self.cpus[cpu.0 as usize].phase != Phase::Idle);
+                self.leave_cpu(key, Stop::Stopped);
+                self.table[key].state = State::Ready;
+            }
+            State::Ready => self.dequeue(key),
+            State::Waiting | State::Dead => {}
+        }
+    }
+
+    /// Lets a stopped process go on: what happened meanwhile is looked at first.
+    pub(super) fn resume_stopped(&mut self, key: Key) {
+        let process = &mut self.table[key];
+        if !process.stopped {
+            return;
+        }
+        process.stopped = false;
+        let state = process.state;
+        self.record(key, What::Continued);
+        match state {
+            State::Waiting => self.suspend(key),
+            State::Ready => self.make_ready(key, Reason::Continued),
+            State::Running(_) | State::Dead => {}
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! How a process ends, and who is told.
+
+use hothouse_abi::{
+    Errno, Event, EventKind, Exit, ExitStatus, Name, Pid, Resume, Span, Value,
+};
+
+use super::clock::Alarm;
+use super::process::{Key, State};
+use super::wait::On;
+use super::{Machine, Outcome};
+use crate::policy::Stop;
+use crate::timers::Class;
+use crate::trace::What;
+
+const PROCESS_COMPLETE: Name = Name::short("process_complete");
+const DOWN: Name = Name::short("down");
+
+impl Machine {
+    /// `exit`: hooks first, if there are any and they have not run.
+    pub(super) fn exit(&mut self, key: Key, status: &mut ExitStatus) -> Outcome {
+        let status = std::mem::replace(status, ExitStatus::Exited(Value::Nil));
+        if self.begin_exit(key, status) {
+            return Outcome::Exit;
+        }
+        Outcome::Answer(Resume::Hooks)
+    }
+
+    /// Starts to end a process. Returns whether it is dead already, having no hooks to run.
+    pub(super) fn begin_exit(&mut self, key: Key, status: ExitStatus) -> bool {
+        let process = &mut self.table[key];
+        if let Some(first) = process.rare.as_mut().and_then(|rare| rare.exiting.take()) {
+            self.condemn(key, first);
+            return true;
+        }
+        if !process.has_hooks {
+            self.condemn(key, status);
+            return true;
+        }
+        let over = self.now + self.limits.exit_time;
+        let timer = self.timers.arm(over, Class::Timer, Alarm::Exit(key));
+        let rare = self.table[key].rare();
+        rare.exiting = Some(status);
+        rare.exit_timer = Some(timer);
+        false
+    }
+
+    /// Makes a process that is ending run its hooks, whatever it was doing.
+    pub(super) fn run_hooks(&mut self, key: Key) {
+        self.break_off(key);
+        self.table[key].answer = Some(Resume::Hooks);
+        match self.table[key].state {
+            State::Waiting => self.make_ready(key, crate::policy::Reason::Wakeup),
+            State::Running(cpu) => self.break_burst(cpu),
+            State::Ready | State::Dead => {}
+        }
+        self.table[key].task.burst = None;
+    }
+
+    /// Takes from a process what it was waiting for and was going to get.
+    pub(super) fn break_off(&mut self, key: Key) {
+        let process = &mut self.table[key];
+        process.answer = None;
+        let wait = process.wait.take();
+        let frames = process.rare.as_mut().map(|rare| std::mem::take(&mut rare.frames));
+        let under = frames.into_iter().flatten().filter_map(|frame| frame.wait);
+        for wait in wait.into_iter().chain(under) {
+            self.disarm(&wait);
+            if let Some(lock) = wait.on.lock() {
+                self.leave_queue(key, lock);
+            }
+        }
+    }
+
+    /// The hooks of a process took too long.
+    pub(super) fn exit_time_over(&mut self, key: Key) {
+        let rare = self.table[key].rare();
+        rare.exit_timer = None;
+        let status = rare.exiting.take().expect("invariant: the timer runs while it exits");
+        self.say(key, "its exit hooks took too long and were broken off");
+        self.condemn(key, status);
+    }
+
+    /// From here on a process is dead for every call of others. It is unwound before any other
+    /// program code runs, and then buried.
+    pub(crate) fn condemn(&mut self, key: Key, status: ExitStatus) {
+        if self.table[key].state == State::Dead {
+            return;
+        }
+        match self.table[key].state {
+            State::Running(_) => self.leave_cpu(key, Stop::Ended),
+            State::Ready if self.is_queued(key) => self.dequeue(key),
+            _ => {}
+        }
+        self.break_off(key);
+        self.table.hide(key);
+        self.table[key].rare().status = Some(status);
+        self.victims.push_back(key);
+    }
+
+    /// The program of a running process came to its end by itself.
+    pub(crate) fn ended(&mut self, key: Key, status: ExitStatus) {
+        let exiting = self.table[key].rare.as_mut().and_then(|rare| rare.exiting.take());
+        self.condemn(key, exiting.unwrap_or(status));
+        self.victims.retain(|&victim| victim != key);
+        self.bury(key);
+    }
+
+    /// Removes a dead process that was unwound, and tells those who are to know.
+    pub(crate) fn bury(&mut self, key: Key) {
+        self.free_names(key);
+        self.drop_timers(key);
+        self.drop_locks(key);
+        while let Some(child) = self.table[key].siblings.first_child.get() {
+            self.table.orphan(child);
+        }
+        let status = self.table[key].rare().status.take();
+        let status = status.expect("invariant: the condemned have a status");
+        self.record(key, What::Exited { status: &status });
+        let parent = self.table[key].parent;
+        self.table.orphan(key);
+        self.policy.forget(self.table[key].task.id);
+        let process = self.table.remove(key);
+        let exit = Exit { pid: process.pid(), status, cpu_time: process.cpu_time, ended_at: self.now };
+        self.counters.ended += 1;
+        if let Some(rare) = process.rare {
+            self.unread -= rare.records.len();
+            self.forget_monitors(exit.pid, &rare.monitors);
+            self.tell_parent(parent, &exit);
+            self.tell_monitors(&exit, &rare.monitored_by);
+            self.tell_watchers(exit.pid, &rare.watchers);
+        }
+    }
+
+    fn tell_parent(&mut self, parent: Pid, exit: &Exit) {
+        let Some(parent) = self.table.find(parent) else {
+            if self.records.len() < self.limits.records {
+                self.records.push(exit.clone());
+            }
+            return;
+        };
+        let process = &self.table[parent];
+        let waits = process.state == State::Waiting
+            && !process.stopped
+            && process.wait.as_ref().is_some_and(|wait| match wait.on {
+                On::Child(pid) => pid.is_none_or(|pid| pid == exit.pid),
+                _ => false,
+            });
+        if waits {
+            self.complete(parent, Resume::Exit(Box::new(exit.clone())));
+            return;
+        }
+        self.unread += 1;
+        self.table[parent].rare().records.push_back(exit.clone());
+        if self.table[parent].notices {
+            self.record(parent, What::Noticed { child: exit.pid });
+            let data = Value::map(told(exit));
+            self.deliver_event(parent, Event::kernel(PROCESS_COMPLETE, data));
+        }
+    }
+
+    fn tell_monitors(&mut self, exit: &Exit, monitors: &std::collections::BTreeSet<Pid>) {
+        for &monitor in monitors {
+            let Some(monitor) = self.table.find(monitor) else { continue };
+            self.table[monitor].rare().monitors.remove(&exit.pid);
+            let mut data = told(exit);
+            data.push(("status".into(), word(&exit.status).into()));
+            self.deliver_event(monitor, Event::kernel(DOWN, Value::map(data)));
+        }
+    }
+
+    fn forget_monitors(&mut self, pid: Pid, monitored: &std::collections::BTreeSet<Pid>) {
+        for &target in monitored {
+            if let Some(target) = self.table.find(target) {
+                self.table[target].rare().monitored_by.remove(&pid);
+            }
+        }
+    }
+
+    /// Ends the waits that only the dead process could have ended.
+    fn tell_watchers(&mut self, dead: Pid, watchers: &[Pid]) {
+        for &watcher in watchers {
+            let Some(watcher) = self.table.find(watcher) else { continue };
+            let process = &self.table[watcher];
+            if process.state != State::Waiting || process.stopped {
+                continue;
+            }
+            let Some(wait) = &process.wait else { continue };
+            let hopeless = match &wait.on {
+                On::Sent(filter) => {
+                    filter.sender == Some(dead)
+                        && self.sender_is_gone(watcher, dead, wait.deadline)
+                }
+                On::Reply { peer, .. } => *peer == dead,
+                _ => false,
+            };
+            if hopeless {
+                self.complete(watcher, Resume::Error(Errno::ESRCH));
+            }
+        }
+    }
+
+    /// `wait`.
+    pub(super) fn wait(&mut self, key: Key, pid: Option<Pid>, timeout: Option<Span>) -> Outcome {
+        if let Some(found) = self.take_record(key, pid) {
+            return Outcome::Answer(found);
+        }
+        if !self.has_child(key, pid) {
+            return Outcome::Answer(Resume::Error(Errno::ECHILD));
+        }
+        if timeout.is_some_and(Span::is_zero) {
+            return Outcome::Answer(Resume::Error(Errno::ETIMEDOUT));
+        }
+        let deadline = self.deadline(timeout);
+        self.start_wait(key, On::Child(pid), deadline);
+        Outcome::Enter
+    }
+
+    pub(super) fn has_child(&self, key: Key, pid: Option<Pid>) -> bool {
+        let process = &self.table[key];
+        let Some(pid) = pid else {
+            return process.siblings.first_child.get().is_some()
+                || process.rare_if(|rare| !rare.records.is_empty());
+        };
+        let alive = self.table.find(pid).is_some_and(|child| {
+            self.table[child].parent == process.pid()
+        });
+        alive || process.rare_if(|rare| rare.records.iter().any(|record| record.pid == pid))
+    }
+
+    /// Reads an exit record. The notice of the same exit, if it is still queued, goes with it.
+    pub(super) fn take_record(&mut self, key: Key, pid: Option<Pid>) -> Option<Resume> {
+        let process = &mut self.table[key];
+        let records = &mut process.rare.as_mut()?.records;
+        let at = records.iter().position(|record| pid.is_none_or(|pid| pid == record.pid))?;
+        let exit = records.remove(at)?;
+        self.unread -= 1;
+        if process.notices {
+            process.mailbox.take_where(|event| is_notice(event, exit.pid));
+        }
+        Some(Resume::Exit(Box::new(exit)))
+    }
+
+    /// The notice of a child's exit was delivered: its record goes.
+    pub(super) fn drop_record(&mut self, key: Key, child: Pid) {
+        let Some(rare) = &mut self.table[key].rare else { return };
+        if let Some(at) = rare.records.iter().position(|record| record.pid == child) {
+            rare.records.remove(at);
+            self.unread -= 1;
+        }
+    }
+
+    /// `notices`.
+    pub(super) fn notices(&mut self, key: Key, on: bool) -> Outcome {
+        self.table[key].notices = on;
+        Outcome::Answer(Resume::Unit)
+    }
+
+    /// `at_exit`.
+    pub(super) fn at_exit(&mut self, key: Key, hooks: bool) -> Outcome {
+        self.table[key].has_hooks = hooks;
+        Outcome::Answer(Resume::Unit)
+    }
+
+    /// `monitor`.
+    pub(super) fn monitor(&mut self, key: Key, pid: Pid) -> Result<(), Errno> {
+        let Some(target) = self.table.find(pid) else {
+            let data = [("id", Value::from(pid)), ("status", "unknown".into())];
+            self.deliver_event(key, Event::kernel(DOWN, Value::map(data)));
+            return Ok(());
+        };
+        let held = self.table[key].rare_if(|rare| rare.monitors.len());
+        if held >= self.limits.monitors_per_process {
+            return Err(Errno::EAGAIN);
+        }
+        let watcher = self.table[key].pid();
+        self.table[key].rare().monitors.insert(pid);
+        self.table[target].rare().monitored_by.insert(watcher);
+        self.record(key, What::Monitored { pid });
+        Ok(())
+    }
+
+    /// `demonitor`.
+    pub(super) fn demonitor(&mut self, key: Key, pid: Pid) -> Outcome {
+        let watcher = self.table[key].pid();
+        self.table[key].rare().monitors.remove(&pid);
+        if let Some(target) = self.table.find(pid) {
+            self.table[target].rare().monitored_by.remove(&watcher);
+        }
+        Outcome::Answer(Resume::Unit)
+    }
+}
+
+fn is_notice(event: &Event, child: Pid) -> bool {
+    event.kind == EventKind::Kernel
+        && event.name == PROCESS_COMPLETE
+        && event.data.get("id").as_pid() == Some(child)
+}
+
+/// What a notice tells of an exit.
+fn told(exit: &Exit) -> Vec<(Value, Value)> {
+    let (key, value) = match &exit.status {
+        ExitStatus::Exited(value) => ("value", value.clone()),
+        ExitStatus::Failed(text) | ExitStatus::Panicked(text) => ("error", text.as_str().into()),
+        ExitStatus::Signaled(signal) => ("signal", signal.number().into()),
+    };
+    vec![("id".into(), exit.pid.into()), (key.into(), value)]
+}
+
+fn word(status: &ExitStatus) -> &'static str {
+    match status {
+        ExitStatus::Exited(_) => "exited",
+        ExitStatus::Failed(_) => "failed",
+        ExitStatus::Panicked(_) => "panicked",
+        ExitStatus::Signaled(_) => "signaled",
+    }
+}

@@ -1,0 +1,156 @@
+//! Who a process is, what is known of others, and small calls about oneself.
+
+use hothouse_abi::{
+    Bytes, Errno, Name, Pid, ProcessInfo, Resume, StateInfo,
+};
+
+use super::process::{Key, Process, State};
+use super::{Machine, Outcome};
+use crate::stream::{Stream, StreamKind};
+use crate::trace::What;
+
+impl Machine {
+    #[inline]
+    pub(super) fn getpid(&mut self, key: Key) -> Outcome {
+        Outcome::Answer(Resume::Pid(self.table[key].pid()))
+    }
+
+    pub(super) fn getppid(&mut self, key: Key) -> Outcome {
+        Outcome::Answer(Resume::Pid(self.table[key].parent))
+    }
+
+    pub(super) fn getuser(&mut self, key: Key) -> Outcome {
+        Outcome::Answer(Resume::Bytes(self.table[key].user.bytes().clone()))
+    }
+
+    pub(super) fn getname(&mut self, key: Key) -> Outcome {
+        Outcome::Answer(Resume::Bytes(self.table[key].name.bytes().clone()))
+    }
+
+    /// `setuser`: root only.
+    pub(super) fn setuser(&mut self, key: Key, user: &mut Name) -> Result<(), Errno> {
+        if user.len() > self.limits.name_bytes {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        let process = &mut self.table[key];
+        if !process.is_root() {
+            return Err(Errno::EPERM);
+        }
+        process.user = std::mem::take(user);
+        Ok(())
+    }
+
+    pub(super) fn getplist(&mut self) -> Outcome {
+        Outcome::Answer(Resume::Pids(self.table.pids()))
+    }
+
+    pub(super) fn getpinfo(&mut self, pid: Pid) -> Result<Resume, Errno> {
+        let info = self.info(pid).ok_or(Errno::ESRCH)?;
+        Ok(Resume::Info(Box::new(info)))
+    }
+
+    /// What is known of a live process.
+    pub(crate) fn info(&self, pid: Pid) -> Option<ProcessInfo> {
+        let process = &self.table[self.table.find(pid)?];
+        Some(ProcessInfo {
+            pid,
+            name: process.name.clone(),
+            user: process.user.clone(),
+            parent: process.parent,
+            state: self.state_info(process),
+            cpu_time: process.cpu_time,
+            wait_time: process.wait_time,
+            traps: process.traps,
+            mailbox_depth: process.mailbox.len(),
+            mailbox_peak: process.mailbox.peak() as usize,
+            nice: process.nice,
+            started_at: process.started_at,
+        })
+    }
+
+    fn state_info(&self, process: &Process) -> StateInfo {
+        if process.stopped {
+            return StateInfo::Stopped;
+        }
+        match (process.state, &process.wait) {
+            (State::Waiting, Some(wait)) => StateInfo::Waiting {
+                what: self.with_lock_owner(wait),
+                since: wait.since,
+            },
+            (State::Running(_), _) => StateInfo::Running,
+            _ => StateInfo::Ready,
+        }
+    }
+
+    /// `nice`.
+    pub(super) fn nice(
+        &mut self,
+        key: Key,
+        level: Option<i64>,
+        pid: Option<Pid>,
+    ) -> Result<Resume, Errno> {
+        let target = match pid {
+            Some(pid) => self.table.find(pid).ok_or(Errno::ESRCH)?,
+            None => key,
+        };
+        let Some(level) = level else { return Ok(Resume::Nice(self.table[target].nice)) };
+        let level = i8::try_from(level).ok().filter(|level| (-20..=19).contains(level));
+        let level = level.ok_or(Errno::EINVAL)?;
+        let caller = &self.table[key];
+        if !caller.is_root() && (level < 0 || caller.user != self.table[target].user) {
+            return Err(Errno::EPERM);
+        }
+        self.table[target].nice = level;
+        self.reprioritise(target);
+        Ok(Resume::Nice(level))
+    }
+
+    /// `random`: each process has a stream of its own.
+    pub(super) fn random(&mut self, key: Key) -> Outcome {
+        let seed = self.seed;
+        let process = &mut self.table[key];
+        let pid = process.pid().number();
+        let stream = process.rare().stream.get_or_insert_with(|| {
+            Stream::derive(seed, StreamKind::Process, pid)
+        });
+        Outcome::Answer(Resume::Number(stream.next_u64()))
+    }
+
+    /// `log`.
+    pub(super) fn log(&mut self, key: Key, text: &Bytes) -> Outcome {
+        self.record(key, What::Logged { text });
+        let process = &self.table[key];
+        let written = self.console.line(self.now, process.pid(), &process.name, text);
+        self.check_console(written);
+        Outcome::Answer(Resume::Unit)
+    }
+
+    /// `diagnose`.
+    pub(super) fn diagnose(&mut self, key: Key, text: &str) -> Outcome {
+        self.say(key, text);
+        Outcome::Answer(Resume::Unit)
+    }
+
+    /// Writes a message about a process.
+    pub(crate) fn say(&mut self, key: Key, text: &str) {
+        let process = &self.table[key];
+        let written = self.console.diagnostic(self.now, process.pid(), &process.name, text);
+        self.check_console(written);
+    }
+
+    fn check_console(&mut self, written: std::io::Result<()>) {
+        if let Err(error) = written {
+            self.error.get_or_insert(crate::error::RunError::Console(error));
+        }
+    }
+
+    /// `unrepeatable`.
+    pub(super) fn note_unrepeatable(&mut self, key: Key, why: &str) -> Outcome {
+        if self.unrepeatable.is_none() {
+            self.record(key, What::Unrepeatable);
+            self.say(key, &format!("this run may not repeat: {why}"));
+            self.unrepeatable = Some(why.to_owned());
+        }
+        Outcome::Answer(Resume::Flag(self.repeatable))
+    }
+}

@@ -1,0 +1,425 @@
+//! The kernel's locks: mutexes, semaphores, conditions, barriers.
+//!
+//! A lock is held open by every process that made it, used it, or inherited it from its parent as
+//! a file descriptor is inherited. It goes when the last of them has ended, or when it is
+//! destroyed.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+use hothouse_abi::{Errno, LockId, LockKind, Protocol, Resume, Span, Tick};
+use rustc_hash::FxBuildHasher;
+
+use super::process::Key;
+use super::wait::{On, Wait};
+use super::{Machine, Outcome};
+use crate::trace::What;
+
+/// All locks.
+#[derive(Debug, Default)]
+pub(super) struct Locks {
+    by_id: HashMap<LockId, Lock, FxBuildHasher>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Lock {
+    what: Kind,
+    /// Who waits, in order of arrival.
+    waiters: VecDeque<Key>,
+    /// How many processes hold it open.
+    users: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Mutex {
+        protocol: Protocol,
+        owner: Option<Key>,
+        /// The last owner died with it; the next one is told.
+        owner_died: bool,
+    },
+    Semaphore {
+        permits: u64,
+    },
+    Condition,
+    Barrier {
+        parties: u64,
+    },
+}
+
+impl Lock {
+    fn owner(&self) -> Option<Key> {
+        match self.what {
+            Kind::Mutex { owner, .. } => owner,
+            _ => None,
+        }
+    }
+}
+
+impl Machine {
+    /// `create_lock`.
+    pub(super) fn create_lock(&mut self, key: Key, kind: LockKind) -> Result<Resume, Errno> {
+        if self.table[key].rare_if(|rare| rare.locks.len()) >= self.limits.locks_per_process {
+            return Err(Errno::EAGAIN);
+        }
+        let what = match kind {
+            LockKind::Mutex(protocol) => Kind::Mutex { protocol, owner: None, owner_died: false },
+            LockKind::Semaphore(permits) => Kind::Semaphore { permits },
+            LockKind::Condition => Kind::Condition,
+            LockKind::Barrier(0) => return Err(Errno::EINVAL),
+            LockKind::Barrier(parties) => Kind::Barrier { parties },
+        };
+        self.locks.last += 1;
+        let id = LockId::new(self.locks.last);
+        self.locks.by_id.insert(id, Lock { what, waiters: VecDeque::new(), users: 1 });
+        self.table[key].rare().locks.insert(id);
+        Ok(Resume::Lock(id))
+    }
+
+    /// `destroy_lock`.
+    pub(super) fn destroy_lock(&mut self, id: LockId) -> Result<(), Errno> {
+        let lock = self.locks.by_id.get(&id).ok_or(Errno::EINVAL)?;
+        if lock.owner().is_some() || !lock.waiters.is_empty() {
+            return Err(Errno::EBUSY);
+        }
+        self.locks.by_id.remove(&id);
+        Ok(())
+    }
+
+    /// The lock, which `key` holds open from now on.
+    fn open(&mut self, key: Key, id: LockId) -> Result<&mut Lock, Errno> {
+        let lock = self.locks.by_id.get_mut(&id).ok_or(Errno::EINVAL)?;
+        if self.table[key].rare().locks.insert(id) {
+            lock.users += 1;
+        }
+        Ok(lock)
+    }
+
+    /// A child holds open what its parent does.
+    pub(super) fn inherit_locks(&mut self, parent: Key, child: Key) {
+        let Some(rare) = &self.table[parent].rare else { return };
+        if rare.locks.is_empty() {
+            return;
+        }
+        let mut locks = rare.locks.clone();
+        locks.retain(|id| match self.locks.by_id.get_mut(id) {
+            Some(lock) => {
+                lock.users += 1;
+                true
+            }
+            None => false,
+        });
+        self.table[child].rare().locks = locks;
+    }
+
+    /// `lock`.
+    pub(super) fn lock(&mut self, key: Key, id: LockId, timeout: Option<Span>) -> Outcome {
+        match self.try_lock(key, id) {
+            Err(Errno::EBUSY) => self.queue_at(key, On::Mutex { id, then: None }, timeout),
+            done => done.into(),
+        }
+    }
+
+    /// `try_lock`.
+    pub(super) fn try_lock(&mut self, key: Key, id: LockId) -> Result<Resume, Errno> {
+        let lock = self.open(key, id)?;
+        let Kind::Mutex { owner, owner_died, .. } = &mut lock.what else {
+            return Err(Errno::EINVAL);
+        };
+        match *owner {
+            Some(owner) if owner == key => Err(Errno::EDEADLK),
+            Some(_) => Err(Errno::EBUSY),
+            None => {
+                *owner = Some(key);
+                let died = std::mem::take(owner_died);
+                self.table[key].rare().owned.insert(id);
+                self.record(key, What::LockTaken { id });
+                Ok(Resume::Flag(died))
+            }
+        }
+    }
+
+    /// Makes `key` wait at the end of a lock's queue.
+    fn queue_at(&mut self, key: Key, on: On, timeout: Option<Span>) -> Outcome {
+        if timeout.is_some_and(Span::is_zero) {
+            return Outcome::Answer(Resume::Error(Errno::ETIMEDOUT));
+        }
+        let id = on.lock().expect("invariant: these waits have a lock");
+        let deadline = self.deadline(timeout);
+        self.start_wait(key, on, deadline);
+        self.join_queue(key, id);
+        Outcome::Enter
+    }
+
+    fn join_queue(&mut self, key: Key, id: LockId) {
+        let lock = self.locks.by_id.get_mut(&id).expect("invariant: it was just looked up");
+        lock.waiters.push_back(key);
+        if let Some(owner) = lock.owner() {
+            self.reprioritise(owner);
+        }
+    }
+
+    /// Takes `key` out of a lock's queue.
+    pub(super) fn leave_queue(&mut self, key: Key, id: LockId) {
+        let Some(lock) = self.locks.by_id.get_mut(&id) else { return };
+        lock.waiters.retain(|&waiter| waiter != key);
+        if let Some(owner) = lock.owner() {
+            self.reprioritise(owner);
+        }
+    }
+
+    /// `unlock`.
+    pub(super) fn unlock(&mut self, key: Key, id: LockId) -> Result<(), Errno> {
+        let lock = self.locks.by_id.get(&id).ok_or(Errno::EINVAL)?;
+        let Kind::Mutex { owner, .. } = lock.what else { return Err(Errno::EINVAL) };
+        if owner != Some(key) {
+            return Err(Errno::EPERM);
+        }
+        self.table[key].rare().owned.remove(&id);
+        self.hand_over(key, id, false);
+        Ok(())
+    }
+
+    /// Gives a mutex to the first who waits for it, or frees it.
+    fn hand_over(&mut self, from: Key, id: LockId, died: bool) {
+        self.record(from, What::LockReleased { id });
+        let lock = self.locks.by_id.get_mut(&id).expect("invariant: an owned mutex is there");
+        let next = lock.waiters.pop_front();
+        let Kind::Mutex { owner, owner_died, .. } = &mut lock.what else { return };
+        *owner = next;
+        *owner_died = died && next.is_none();
+        self.reprioritise(from);
+        if let Some(next) = next {
+            self.table[next].rare().owned.insert(id);
+            self.record(next, What::LockTaken { id });
+            self.reprioritise(next);
+            self.grant(next, id, Resume::Flag(died));
+        }
+    }
+
+    /// Ends the wait of `key` at a lock, in front or under a handler.
+    fn grant(&mut self, key: Key, id: LockId, answer: Resume) {
+        let process = &mut self.table[key];
+        let at_lock = |wait: &Wait| wait.on.lock() == Some(id);
+        if process.wait.as_ref().is_some_and(at_lock) {
+            let answer = outcome_of(process.wait.as_ref(), answer);
+            self.complete(key, answer);
+            return;
+        }
+        let frames = &mut process.rare().frames;
+        if let Some(frame) = frames.iter_mut().find(|f| f.wait.as_ref().is_some_and(at_lock)) {
+            let answer = outcome_of(frame.wait.as_ref(), answer);
+            frame.wait = None;
+            frame.answer = Some(answer);
+        }
+    }
+
+    /// `acquire`.
+    pub(super) fn acquire(&mut self, key: Key, id: LockId, timeout: Option<Span>) -> Outcome {
+        match self.try_acquire(key, id) {
+            Err(Errno::EAGAIN) => self.queue_at(key, On::Semaphore(id), timeout),
+            done => done.into(),
+        }
+    }
+
+    /// `try_acquire`.
+    pub(super) fn try_acquire(&mut self, key: Key, id: LockId) -> Result<(), Errno> {
+        let lock = self.open(key, id)?;
+        let Kind::Semaphore { permits } = &mut lock.what else { return Err(Errno::EINVAL) };
+        *permits = permits.checked_sub(1).ok_or(Errno::EAGAIN)?;
+        self.record(key, What::LockTaken { id });
+        Ok(())
+    }
+
+    /// `release`.
+    pub(super) fn release(&mut self, key: Key, id: LockId, count: u64) -> Result<(), Errno> {
+        let lock = self.open(key, id)?;
+        let Kind::Semaphore { permits } = &mut lock.what else { return Err(Errno::EINVAL) };
+        *permits = permits.checked_add(count).ok_or(Errno::EINVAL)?;
+        self.record(key, What::LockReleased { id });
+        while let Some(lock) = self.locks.by_id.get_mut(&id)
+            && let Kind::Semaphore { permits: permits @ 1.. } = &mut lock.what
+            && let Some(next) = lock.waiters.pop_front()
+        {
+            *permits -= 1;
+            self.record(next, What::LockTaken { id });
+            self.grant(next, id, Resume::Unit);
+        }
+        Ok(())
+    }
+
+    /// `wait_condition`.
+    pub(super) fn wait_condition(
+        &mut self,
+        key: Key,
+        id: LockId,
+        mutex: LockId,
+        timeout: Option<Span>,
+    ) -> Outcome {
+        let check = self.open(key, id).map(|lock| matches!(lock.what, Kind::Condition));
+        if check != Ok(true) {
+            return Outcome::Answer(Resume::Error(Errno::EINVAL));
+        }
+        if let Err(errno) = self.unlock(key, mutex) {
+            return Outcome::Answer(Resume::Error(errno));
+        }
+        let deadline = self.deadline(timeout);
+        self.start_wait(key, On::Condition { id, mutex }, deadline);
+        self.join_queue(key, id);
+        Outcome::Enter
+    }
+
+    /// `notify`.
+    pub(super) fn notify(&mut self, key: Key, id: LockId, all: bool) -> Result<(), Errno> {
+        let lock = self.open(key, id)?;
+        let Kind::Condition = lock.what else { return Err(Errno::EINVAL) };
+        let count = if all { lock.waiters.len() } else { 1.min(lock.waiters.len()) };
+        let woken: Vec<Key> = lock.waiters.drain(..count).collect();
+        for key in woken {
+            self.notified(key, id);
+        }
+        Ok(())
+    }
+
+    /// A notified process gets its mutex, or waits for it without a deadline.
+    fn notified(&mut self, key: Key, id: LockId) {
+        let at_condition = |wait: &&mut Wait| wait.on.lock() == Some(id);
+        let process = &mut self.table[key];
+        let front = process.wait.as_mut().filter(at_condition);
+        let under = process.rare.iter_mut().flat_map(|rare| &mut rare.frames);
+        let mut waits = front.into_iter().chain(under.filter_map(|f| f.wait.as_mut()));
+        let wait = waits.find(at_condition).expect("invariant: who stands in a queue waits there");
+        let On::Condition { mutex, .. } = wait.on else { return };
+        wait.on = On::Mutex { id: mutex, then: None };
+        wait.deadline = None;
+        if let Some(timer) = wait.timer.take() {
+            self.timers.cancel(timer);
+        }
+        self.take_or_queue(key, mutex);
+    }
+
+    /// Gives a mutex to a process whose wait says that it wants it, or puts it into the queue.
+    fn take_or_queue(&mut self, key: Key, mutex: LockId) {
+        match self.try_lock(key, mutex) {
+            Ok(answer) => self.grant(key, mutex, answer),
+            Err(Errno::EBUSY) => self.join_queue(key, mutex),
+            Err(errno) => self.grant(key, mutex, Resume::Error(errno)),
+        }
+    }
+
+    /// Breaks off a wait for a condition: before the call returns this error, the mutex is locked
+    /// again. `None`: for that it has to wait.
+    pub(super) fn relock(
+        &mut self,
+        key: Key,
+        id: LockId,
+        mutex: LockId,
+        since: Tick,
+        errno: Errno,
+    ) -> Option<Resume> {
+        self.leave_queue(key, id);
+        match self.try_lock(key, mutex) {
+            Err(Errno::EBUSY) => {
+                let on = On::Mutex { id: mutex, then: Some(errno) };
+                self.table[key].wait = Some(Wait { on, since, deadline: None, timer: None });
+                self.join_queue(key, mutex);
+                None
+            }
+            Ok(_) => Some(Resume::Error(errno)),
+            Err(gone) => Some(Resume::Error(gone)),
+        }
+    }
+
+    /// `wait_barrier`.
+    pub(super) fn wait_barrier(
+        &mut self,
+        key: Key,
+        id: LockId,
+        timeout: Option<Span>,
+    ) -> Outcome {
+        let lock = match self.open(key, id) {
+            Ok(lock) => lock,
+            Err(errno) => return Outcome::Answer(Resume::Error(errno)),
+        };
+        let Kind::Barrier { parties } = lock.what else {
+            return Outcome::Answer(Resume::Error(Errno::EINVAL));
+        };
+        if (lock.waiters.len() as u64) + 1 < parties {
+            return self.queue_at(key, On::Barrier(id), timeout);
+        }
+        let waiters = std::mem::take(&mut lock.waiters);
+        for waiter in waiters {
+            self.grant(waiter, id, Resume::Flag(false));
+        }
+        Outcome::Answer(Resume::Flag(true))
+    }
+
+    /// Recomputes the priority that a process has from its own nice level and from those who wait
+    /// for what it owns, and passes a change on along the chain of owners.
+    pub(super) fn reprioritise(&mut self, key: Key) {
+        let mut next = Some(key);
+        while let Some(key) = next {
+            let nice = self.inherited(key).min(self.table[key].nice);
+            if self.table[key].task.nice == nice {
+                return;
+            }
+            self.table[key].task.nice = nice;
+            let queued = self.is_queued(key);
+            self.policy.changed(&self.table[key].task, queued, self.now);
+            next = self.table[key].wait.as_ref().and_then(|wait| self.owner_of(&wait.on));
+        }
+    }
+
+    fn inherited(&self, key: Key) -> i8 {
+        let Some(rare) = &self.table[key].rare else { return i8::MAX };
+        let owned = rare.owned.iter().filter_map(|id| self.locks.by_id.get(id));
+        let inherit = owned.filter(|lock| {
+            matches!(lock.what, Kind::Mutex { protocol: Protocol::Inherit, .. })
+        });
+        let waiters = inherit.flat_map(|lock| &lock.waiters);
+        waiters.map(|&waiter| self.table[waiter].task.nice).min().unwrap_or(i8::MAX)
+    }
+
+    /// Who owns the mutex that is waited for.
+    pub(super) fn owner_of(&self, on: &On) -> Option<Key> {
+        self.locks.by_id.get(&on.lock()?)?.owner()
+    }
+
+    /// A wait in words, with the owner of the mutex.
+    pub(super) fn with_lock_owner(&self, wait: &Wait) -> String {
+        match self.owner_of(&wait.on) {
+            Some(owner) => format!("{} held by {}", wait.on, self.table[owner].pid()),
+            None => wait.on.to_string(),
+        }
+    }
+
+    /// Gives up the locks of a process that has ended: the next owners are told.
+    pub(super) fn drop_locks(&mut self, key: Key) {
+        let Some(rare) = &mut self.table[key].rare else { return };
+        let (owned, held) = (std::mem::take(&mut rare.owned), std::mem::take(&mut rare.locks));
+        for id in owned {
+            self.hand_over(key, id, true);
+        }
+        for id in held {
+            let Some(lock) = self.locks.by_id.get_mut(&id) else { continue };
+            lock.users -= 1;
+            if lock.users == 0 {
+                self.locks.by_id.remove(&id);
+            }
+        }
+    }
+
+    /// How many locks there are.
+    pub(super) fn lock_count(&self) -> usize {
+        self.locks.by_id.len()
+    }
+}
+
+/// The error that a wait for a mutex was to return, or the answer.
+fn outcome_of(wait: Option<&Wait>, answer: Resume) -> Resume {
+    match wait.map(|wait| &wait.on) {
+        Some(On::Mutex { then: Some(errno), .. }) => Resume::Error(*errno),
+        _ => answer,
+    }
+}

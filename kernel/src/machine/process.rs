@@ -1,0 +1,249 @@
+//! The record of a process.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use hothouse_abi::{
+    Action, Disposition, Event, Exit, ExitStatus, LockId, Name, Personality, Pid, Program, Resume,
+    Signal, SignalSet, Span, Tick, TimerId, Token,
+};
+
+use super::wait::Wait;
+use crate::mailbox::Mailbox;
+use crate::policy::{CpuId, Task, TaskId};
+use crate::stream::Stream;
+use crate::timers::TimerKey;
+
+/// A place in the process table; used again after the process was buried.
+pub(crate) type Key = usize;
+
+/// All that the machine knows of one process.
+///
+/// Its life: `Ready` after spawn, `Running` while it has a CPU, `Waiting` while a trap of it is
+/// parked, `Dead` once it counts as dead for the others and until it was unwound and buried. A
+/// stop leaves the state as it is and only keeps the process off the ready queue.
+#[derive(Debug)]
+pub(crate) struct Process {
+    /// What policies see of it.
+    pub(crate) task: Task,
+    pub(crate) state: State,
+    pub(crate) stopped: bool,
+    pub(crate) personality: Personality,
+    pub(crate) notices: bool,
+    pub(crate) has_hooks: bool,
+    /// The nice level without inheritance.
+    pub(crate) nice: i8,
+    /// The answer that it gets when it runs next.
+    pub(crate) answer: Option<Resume>,
+    /// What its parked trap waits for.
+    ///
+    /// invariant: set while `Waiting`. Set in another state, the wait is suspended: a signal or a
+    /// stop came in between, and it is looked at again before the process goes on.
+    pub(crate) wait: Option<Wait>,
+    /// CPU time that its traps have cost and that it has not yet used.
+    pub(crate) debt: Span,
+    pub(crate) mask: SignalSet,
+    pub(crate) pending: SignalSet,
+    pub(crate) parent: Pid,
+    pub(crate) siblings: Siblings,
+    pub(crate) name: Name,
+    pub(crate) user: Name,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) traps: u64,
+    pub(crate) cpu_time: Span,
+    pub(crate) wait_time: Span,
+    pub(crate) ready_since: Tick,
+    pub(crate) started_at: Tick,
+    pub(crate) last_cpu: Option<CpuId>,
+    /// Its program until it runs first.
+    pub(crate) program: Option<Program>,
+    /// What most processes never need.
+    pub(crate) rare: Option<Box<Rare>>,
+}
+
+/// Where a process is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Ready,
+    Running(CpuId),
+    Waiting,
+    Dead,
+}
+
+/// The children of a process are a ring of links through the table, so that a death unlinks in
+/// O(1).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Siblings {
+    /// None for those whose parent is the kernel.
+    pub(crate) parent: Link,
+    pub(crate) first_child: Link,
+    pub(crate) next: Link,
+    pub(crate) previous: Link,
+}
+
+/// A key, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Link(u32);
+
+impl Default for Link {
+    fn default() -> Self {
+        Link(u32::MAX)
+    }
+}
+
+impl Link {
+    pub(crate) fn to(key: Key) -> Link {
+        Link(u32::try_from(key).expect("invariant: the table has fewer than 2^32 places"))
+    }
+
+    pub(crate) fn get(self) -> Option<Key> {
+        (self.0 != u32::MAX).then_some(self.0 as Key)
+    }
+}
+
+/// The part of the record that most processes never need.
+#[derive(Debug, Default)]
+pub(crate) struct Rare {
+    /// What each signal does, where it was changed.
+    pub(crate) dispositions: Vec<(Signal, Disposition)>,
+    /// Traps that handlers lie over, the innermost last.
+    pub(crate) frames: Vec<Interrupted>,
+    /// Set from the first `exit` on, while the hooks run.
+    pub(crate) exiting: Option<ExitStatus>,
+    pub(crate) exit_timer: Option<TimerKey>,
+    /// Why it is dead.
+    pub(crate) status: Option<ExitStatus>,
+    pub(crate) timers: BTreeMap<TimerId, TimerKey>,
+    /// Fired timers whose events are still queued.
+    pub(crate) fired_timers: usize,
+    pub(crate) names: BTreeSet<Name>,
+    /// Whom it monitors, and who monitors it.
+    pub(crate) monitors: BTreeSet<Pid>,
+    pub(crate) monitored_by: BTreeSet<Pid>,
+    /// Exit records of children, unread, oldest first.
+    pub(crate) records: VecDeque<Exit>,
+    /// Who may wait for an event or a reply of this process. A hint: entries can be stale.
+    pub(crate) watchers: Vec<Pid>,
+    /// How long `watchers` may grow before stale entries are removed.
+    pub(crate) watchers_limit: usize,
+    pub(crate) calls: Calls,
+    /// Locks that it holds open, and mutexes that it owns.
+    pub(crate) locks: BTreeSet<LockId>,
+    pub(crate) owned: BTreeSet<LockId>,
+    pub(crate) stream: Option<Stream>,
+}
+
+/// A trap over which a handler runs, with the mask to go back to.
+#[derive(Debug)]
+pub(crate) struct Interrupted {
+    pub(crate) mask: SignalSet,
+    pub(crate) answer: Option<Resume>,
+    pub(crate) wait: Option<Wait>,
+    pub(crate) burst: Option<Span>,
+}
+
+/// The calls that a process made and that may still be answered.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    pub(crate) last: Option<Token>,
+    /// Replies that came while a handler lay over the call.
+    pub(crate) replies: Vec<Event>,
+    /// Calls that it gave up, oldest first, so that a late reply can be told so.
+    pub(crate) given_up: VecDeque<Token>,
+}
+
+impl Process {
+    pub(crate) fn new(id: TaskId, pid: Pid, name: Name, user: Name, program: Program) -> Process {
+        Process {
+            task: Task { id, pid, nice: 0, burst: None },
+            state: State::Ready,
+            stopped: false,
+            personality: program.personality,
+            notices: program.personality == Personality::Phoenix,
+            has_hooks: false,
+            nice: 0,
+            answer: Some(Resume::Start),
+            wait: None,
+            debt: Span::ZERO,
+            mask: SignalSet::empty(),
+            pending: SignalSet::empty(),
+            parent: Pid::KERNEL,
+            siblings: Siblings::default(),
+            name,
+            user,
+            mailbox: Mailbox::new(),
+            traps: 0,
+            cpu_time: Span::ZERO,
+            wait_time: Span::ZERO,
+            ready_since: Tick::ZERO,
+            started_at: Tick::ZERO,
+            last_cpu: None,
+            program: Some(program),
+            rare: None,
+        }
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.task.pid
+    }
+
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// The rare part, where its absence means that there is nothing of the kind.
+    pub(crate) fn rare_if<T: Default>(&self, read: impl FnOnce(&Rare) -> T) -> T {
+        self.rare.as_deref().map(read).unwrap_or_default()
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        self.user == "root"
+    }
+
+    pub(crate) fn is_exiting(&self) -> bool {
+        self.rare_if(|rare| rare.exiting.is_some())
+    }
+
+    /// What `signal` does: what the process said, or what its personality says.
+    pub(crate) fn disposition(&self, signal: Signal) -> Disposition {
+        let set = self.rare.as_deref().and_then(|rare| {
+            rare.dispositions.iter().find(|(of, _)| *of == signal).map(|(_, what)| *what)
+        });
+        set.unwrap_or_default()
+    }
+
+    pub(crate) fn set_disposition(&mut self, signal: Signal, to: Disposition) {
+        let dispositions = &mut self.rare().dispositions;
+        dispositions.retain(|(of, _)| *of != signal);
+        if to.action != Action::Default {
+            dispositions.push((signal, to));
+        }
+    }
+}
+
+/// What the default action of a signal does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DefaultAction {
+    End,
+    Stop,
+    Continue,
+    Ignore,
+    Event,
+}
+
+/// The default action of a signal under a personality.
+///
+/// Source: POSIX.1-2017, `<signal.h>`; for Phoenix, the table in the docs of the Lua API.
+pub(crate) fn default_action(personality: Personality, signal: Signal) -> DefaultAction {
+    use Signal::*;
+    match (personality, signal) {
+        (_, SIGCONT) => DefaultAction::Continue,
+        (_, SIGSTOP | SIGTTIN | SIGTTOU) => DefaultAction::Stop,
+        (_, SIGHUP | SIGINT | SIGQUIT | SIGTRAP | SIGABRT | SIGKILL | SIGPIPE | SIGTERM) => {
+            DefaultAction::End
+        }
+        (Personality::Phoenix, _) => DefaultAction::Event,
+        (Personality::Posix, SIGTSTP) => DefaultAction::Stop,
+        (Personality::Posix, SIGCHLD | SIGURG | SIGWINCH) => DefaultAction::Ignore,
+        (Personality::Posix, _) => DefaultAction::End,
+    }
+}

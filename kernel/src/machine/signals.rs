@@ -1,0 +1,291 @@
+//! Signals: sending them, what they do, masks.
+
+use hothouse_abi::{
+    Action, Disposition, Errno, Event, ExitStatus, MaskHow, Name, Pid, Resume, Signal,
+    SignalNumber, SignalSet, Span, Value,
+};
+
+use super::enter::Entry;
+use super::process::{DefaultAction, Key, State, default_action};
+use super::wait::On;
+use super::{Machine, Outcome};
+use crate::trace::What;
+
+/// The signals that stop by default. A `SIGCONT` discards them, and they discard it.
+const STOPS: SignalSet = SignalSet::SIGSTOP
+    .union(SignalSet::SIGTSTP)
+    .union(SignalSet::SIGTTIN)
+    .union(SignalSet::SIGTTOU);
+
+impl Machine {
+    /// `kill`.
+    pub(super) fn kill(&mut self, key: Key, pid: Pid, signal: SignalNumber) -> Outcome {
+        match self.may_signal(key, pid, signal) {
+            Err(errno) => Err::<(), _>(errno).into(),
+            Ok((_, None)) => Outcome::Answer(Resume::Unit),
+            Ok((target, Some(signal))) => {
+                let by = self.table[key].pid();
+                self.post(target, signal, by);
+                if target == key && self.table[key].state == State::Dead {
+                    return Outcome::Exit;
+                }
+                Outcome::Answer(Resume::Unit)
+            }
+        }
+    }
+
+    fn may_signal(
+        &self,
+        key: Key,
+        pid: Pid,
+        signal: SignalNumber,
+    ) -> Result<(Key, Option<Signal>), Errno> {
+        let signal = signal.check()?;
+        let target = self.target(key, pid)?;
+        Ok((target, signal))
+    }
+
+    /// The process that `key` may act on under this pid.
+    pub(super) fn target(&self, key: Key, pid: Pid) -> Result<Key, Errno> {
+        if pid.is_kernel() {
+            return Err(Errno::EPERM);
+        }
+        let target = self.table.find(pid).ok_or(Errno::ESRCH)?;
+        let caller = &self.table[key];
+        if !caller.is_root() && caller.user != self.table[target].user {
+            return Err(Errno::EPERM);
+        }
+        Ok(target)
+    }
+
+    /// Sends a signal to a live process.
+    pub(super) fn post(&mut self, key: Key, signal: Signal, by: Pid) {
+        self.counters.signals += 1;
+        self.record(key, What::Signaled { signal, by });
+        if signal == Signal::SIGKILL {
+            self.condemn(key, ExitStatus::Signaled(signal));
+            return;
+        }
+        let process = &mut self.table[key];
+        if signal == Signal::SIGCONT {
+            process.pending.remove(STOPS);
+        } else if STOPS.has(signal) {
+            process.pending.remove(SignalSet::SIGCONT);
+        }
+        let disposition = process.disposition(signal);
+        if self.is_ignored(key, signal, disposition) {
+            if signal == Signal::SIGCONT {
+                self.resume_stopped(key);
+            }
+            return;
+        }
+        self.table[key].pending.insert(signal.into());
+        if signal == Signal::SIGCONT {
+            self.resume_stopped(key);
+        }
+        self.kick(key);
+    }
+
+    fn is_ignored(&self, key: Key, signal: Signal, disposition: Disposition) -> bool {
+        match disposition.action {
+            Action::Ignore => true,
+            Action::Default => matches!(
+                default_action(self.table[key].personality, signal),
+                DefaultAction::Ignore | DefaultAction::Continue
+            ),
+            Action::Event | Action::Handler => false,
+        }
+    }
+
+    /// Acts on the pending signals of a process as far as that can be done from outside it.
+    pub(super) fn kick(&mut self, key: Key) {
+        loop {
+            let process = &self.table[key];
+            let open = process.pending.difference(process.mask);
+            if self.wakes_sigwait(key) {
+                self.suspend(key);
+                return;
+            }
+            if open.is_empty() || process.is_exiting() || process.state == State::Dead {
+                return;
+            }
+            // A stopped process finds its signals when it goes on.
+            if process.stopped {
+                return;
+            }
+            let signal = open.lowest().expect("invariant: the set is not empty");
+            let disposition = process.disposition(signal);
+            let default = default_action(process.personality, signal);
+            let process = &mut self.table[key];
+            match (disposition.action, default) {
+                (Action::Handler, _) => return self.kick_handler(key, disposition.interrupt),
+                (Action::Event, _) | (Action::Default, DefaultAction::Event) => {
+                    process.pending.remove(signal.into());
+                    self.signal_event(key, signal);
+                    if self.table[key].pending.has(signal) {
+                        return;
+                    }
+                }
+                (Action::Ignore, _)
+                | (Action::Default, DefaultAction::Ignore | DefaultAction::Continue) => {
+                    process.pending.remove(signal.into());
+                }
+                (Action::Default, DefaultAction::Stop) => {
+                    process.pending.remove(signal.into());
+                    return self.stop(key);
+                }
+                (Action::Default, DefaultAction::End) => {
+                    process.pending.remove(signal.into());
+                    return self.end_by_signal(key, signal);
+                }
+            }
+        }
+    }
+
+    /// A pending signal with a handler: a waiting process is made ready, a burst is broken off,
+    /// any other finds it when it goes on.
+    fn kick_handler(&mut self, key: Key, interrupt: bool) {
+        match self.table[key].state {
+            State::Waiting if interrupt => {
+                self.interrupt(key);
+                self.make_ready(key, crate::policy::Reason::Wakeup);
+            }
+            State::Waiting => self.suspend(key),
+            State::Running(cpu) => self.break_burst(cpu),
+            State::Ready | State::Dead => {}
+        }
+    }
+
+    fn wakes_sigwait(&self, key: Key) -> bool {
+        let process = &self.table[key];
+        let wait = process.wait.as_ref().filter(|_| process.state == State::Waiting);
+        !process.stopped
+            && wait.is_some_and(|wait| match wait.on {
+                On::Signals(set) => process.pending.intersects(set),
+                _ => false,
+            })
+    }
+
+    /// Queues the event `signal`. With a full mailbox the signal stays pending instead.
+    pub(super) fn signal_event(&mut self, key: Key, signal: Signal) {
+        const SIGNAL: Name = Name::short("signal");
+        if self.table[key].mailbox.len() >= self.limits.mailbox_events {
+            self.table[key].pending.insert(signal.into());
+            return;
+        }
+        let data = Value::map([("signal", Value::from(signal.number()))]);
+        self.deliver_event(key, Event::kernel(SIGNAL, data));
+    }
+
+    /// Whether a process would notice a signal and live on.
+    pub(crate) fn awaits(&self, key: Key, signal: Signal) -> bool {
+        matches!(self.table[key].disposition(signal).action, Action::Event | Action::Handler)
+    }
+
+    /// Ends a process by a signal, after its exit hooks.
+    fn end_by_signal(&mut self, key: Key, signal: Signal) {
+        self.log_place(key, signal);
+        if self.begin_exit(key, ExitStatus::Signaled(signal)) {
+            return;
+        }
+        self.run_hooks(key);
+    }
+
+    /// The same for the process that is about to go on.
+    pub(super) fn end_by_signal_here(&mut self, key: Key, signal: Signal) -> Entry {
+        self.log_place(key, signal);
+        if self.begin_exit(key, ExitStatus::Signaled(signal)) {
+            return Entry::Left;
+        }
+        self.break_off(key);
+        Entry::Run(Resume::Hooks)
+    }
+
+    /// QUIT and ABRT say where the process was.
+    fn log_place(&mut self, key: Key, signal: Signal) {
+        if !matches!(signal, Signal::SIGQUIT | Signal::SIGABRT) {
+            return;
+        }
+        let process = &self.table[key];
+        let place = match &process.wait {
+            Some(wait) => format!("waiting for {} since {}", wait.on, wait.since),
+            None if process.task.burst.is_some() => "in compute".to_owned(),
+            None => "ready to run".to_owned(),
+        };
+        self.say(key, &format!("ended by {signal} while {place}"));
+    }
+
+    /// `sigaction`.
+    pub(super) fn sigaction(
+        &mut self,
+        key: Key,
+        signal: SignalNumber,
+        disposition: Option<Disposition>,
+    ) -> Result<Resume, Errno> {
+        let signal = signal.check()?.ok_or(Errno::EINVAL)?;
+        if !signal.is_catchable() {
+            return Err(Errno::EINVAL);
+        }
+        let process = &mut self.table[key];
+        let old = process.disposition(signal);
+        if let Some(new) = disposition {
+            process.set_disposition(signal, new);
+            // POSIX: setting a pending signal to be ignored discards it.
+            if self.is_ignored(key, signal, new) {
+                self.table[key].pending.remove(signal.into());
+            }
+        }
+        Ok(Resume::Disposition(old))
+    }
+
+    /// `sigprocmask`.
+    pub(super) fn sigprocmask(&mut self, key: Key, how: MaskHow, set: SignalSet) -> Outcome {
+        let process = &mut self.table[key];
+        let old = process.mask;
+        let new = match how {
+            MaskHow::Block => old.union(set),
+            MaskHow::Unblock => old.difference(set),
+            MaskHow::Set => set,
+        };
+        process.mask = new.difference(SignalSet::UNMASKABLE);
+        Outcome::Answer(Resume::Signals(old))
+    }
+
+    /// `sigpending`.
+    pub(super) fn sigpending(&mut self, key: Key) -> Outcome {
+        Outcome::Answer(Resume::Signals(self.table[key].pending))
+    }
+
+    /// `sigwait`.
+    pub(super) fn sigwait(&mut self, key: Key, set: SignalSet, timeout: Option<Span>) -> Outcome {
+        let set = set.difference(SignalSet::UNMASKABLE);
+        if set.is_empty() {
+            return Err::<(), _>(Errno::EINVAL).into();
+        }
+        let deadline = self.deadline(timeout);
+        self.start_wait(key, On::Signals(set), deadline);
+        Outcome::Enter
+    }
+
+    /// Takes the lowest pending signal of a set.
+    pub(super) fn take_pending(&mut self, key: Key, set: SignalSet) -> Option<Signal> {
+        let process = &mut self.table[key];
+        let signal = process.pending.intersection(set).lowest()?;
+        process.pending.remove(signal.into());
+        Some(signal)
+    }
+
+    /// A handler returned: the process goes on with what it lay over.
+    pub(super) fn sigreturn(&mut self, key: Key) -> Outcome {
+        let Some(frame) = self.table[key].rare().frames.pop() else {
+            return Err::<(), _>(Errno::EINVAL).into();
+        };
+        let process = &mut self.table[key];
+        process.mask = frame.mask;
+        process.answer = frame.answer;
+        process.wait = frame.wait;
+        process.task.burst = frame.burst;
+        self.record(key, What::HandlerEnded);
+        Outcome::Enter
+    }
+}

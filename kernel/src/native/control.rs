@@ -1,0 +1,74 @@
+// The record is found through a thread-local address, also by the fault handler.
+#![allow(unsafe_code)]
+
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
+use std::ptr;
+
+use corosensei::Yielder;
+use corosensei::trap::CoroutineTrapHandler;
+use hothouse_abi::{ExitStatus, Frame};
+
+use super::arena::HEAD;
+use super::fault::Trouble;
+use super::panics::PanicRecord;
+
+/// What the kernel, the gate, the panic hook and the fault handler must know of a process that
+/// runs. It lies above the base of the process's stack, so that it costs no allocation and is in
+/// the cache when the stack is.
+pub(super) struct Control {
+    /// Makes the coroutine return after a fault.
+    pub(super) handler: CoroutineTrapHandler<End>,
+    /// Where the stack's guard lies.
+    pub(super) guard: Range<usize>,
+    /// The way back to the kernel's stack; null before the first resume.
+    pub(super) yielder: Cell<*const Yielder<(), *mut Frame>>,
+    /// The panics that the hook took down, oldest first.
+    pub(super) panics: RefCell<Vec<PanicRecord>>,
+    /// The process was ended before it ever ran.
+    pub(super) cancelled: Cell<bool>,
+    /// The process was told to unwind.
+    pub(super) dying: Cell<bool>,
+    /// `thread::panicking()` says nothing about this process in this run of it.
+    pub(super) blind: Cell<bool>,
+    /// The last trap's `unwinding` was a guess.
+    pub(super) guessed: Cell<bool>,
+    /// How many more traps of a dying process pass for a destructor's while `blind`.
+    pub(super) grace: Cell<u32>,
+}
+
+const _: () = assert!(size_of::<Control>() <= HEAD && align_of::<Control>() <= 64);
+
+/// What a process's coroutine returns.
+pub(super) enum End {
+    /// Its program came to an end.
+    Status(ExitStatus),
+    /// The fault handler cut it off.
+    Trouble(Trouble),
+}
+
+thread_local! {
+    // Const and without a destructor, so that the fault handler may read it.
+    static CURRENT: Cell<*const Control> = const { Cell::new(ptr::null()) };
+}
+
+/// The process on whose stack this thread runs, if it runs on one.
+#[inline]
+pub(super) fn current<'a>() -> Option<&'a Control> {
+    // SAFETY: `enter` is given a record that outlives the run of the process, and `leave` takes
+    // the address away before the run is over; callers use the reference within the run only.
+    unsafe { CURRENT.get().as_ref() }
+}
+
+/// Notes that the process of this record is about to run; returns what [`leave`] is to be given.
+/// Runs nest when a process drives a machine of its own.
+#[inline]
+pub(super) fn enter(control: *const Control) -> *const Control {
+    CURRENT.replace(control)
+}
+
+/// Notes that the process no longer runs.
+#[inline]
+pub(super) fn leave(outer: *const Control) {
+    CURRENT.set(outer);
+}

@@ -1,0 +1,64 @@
+// Looks up where the C library's allocator lies and reads return addresses off a stack.
+#![allow(unsafe_code)]
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+/// Where the code of the C library's allocator lies, as far as it can be told.
+static CODE: OnceLock<Range<usize>> = OnceLock::new();
+
+/// The allocator's functions that bear a name lie together; those that bear none lie before them,
+/// within this many bytes in the releases looked at.
+const BEFORE: usize = 0x4800;
+const AFTER: usize = 0x400;
+
+/// How many words of a stack are searched for a return address into the allocator.
+const WORDS: usize = 512;
+
+/// Finds the allocator.
+pub(super) fn install() {
+    CODE.get_or_init(find);
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn find() -> Range<usize> {
+    let names = [c"malloc", c"free", c"realloc", c"calloc", c"memalign", c"posix_memalign"];
+    let addresses = names.map(|name| {
+        // SAFETY: a lookup by a name that ends in a zero byte.
+        unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) as usize }
+    });
+    match (addresses.iter().min(), addresses.iter().max()) {
+        // Far apart they are not one allocator's.
+        (Some(&low), Some(&high)) if low > BEFORE && high - low < 0x8000 => {
+            low - BEFORE..high + AFTER
+        }
+        _ => 0..0,
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn find() -> Range<usize> {
+    0..0
+}
+
+/// Whether code at `pc` is the allocator's.
+pub(super) fn contains(pc: usize) -> bool {
+    CODE.get().is_some_and(|code| code.contains(&pc))
+}
+
+/// Whether the allocator seems to be among the callers of the code whose stack reaches from `low`
+/// up to `high`. May err on the side of yes.
+///
+/// # Safety
+///
+/// The range is readable, and the stack of the calling thread or of code that it interrupted.
+pub(super) unsafe fn is_among_callers(low: usize, high: usize) -> bool {
+    let start = low.next_multiple_of(size_of::<usize>());
+    let words = high.saturating_sub(start) / size_of::<usize>();
+    (0..words.min(WORDS)).any(|i| {
+        let word = std::ptr::with_exposed_provenance::<usize>(start).wrapping_add(i);
+        // SAFETY: in the range, which the caller vouches for. Volatile, since it may be a slot
+        // that nobody wrote.
+        contains(unsafe { word.read_volatile() })
+    })
+}

@@ -1,0 +1,248 @@
+// The switch between the kernel's stack and a process's, and the frame that crosses it by address.
+#![allow(unsafe_code)]
+
+use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
+use std::panic::{self, AssertUnwindSafe};
+use std::ptr;
+use std::thread;
+
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+use hothouse_abi::{ExitStatus, Frame, Main, Value};
+
+use super::arena::{Arena, Stack};
+use super::control::{self, Control, End};
+use super::fault::{Fault, Trouble};
+use super::gate::NativeGate;
+use super::panics;
+
+/// One native process: its program and the stack that it runs on.
+///
+/// At its end it goes by [`Native::finish`], or by [`Native::abandon`] if it can't be brought to
+/// one. Dropped before its end it is forgotten as it stands: no destructor runs, and its stack is
+/// lost to the arena.
+pub(crate) struct Native {
+    // Forgotten, never dropped, while unfinished: to drop it would unwind the stack, and abort the
+    // host if the program objects.
+    coroutine: ManuallyDrop<Coroutine<(), *mut Frame, End, Stack>>,
+    // invariant: points into the head of the coroutine's stack.
+    control: *mut Control,
+    // invariant: null, or the frame of the trap in which the process is suspended.
+    frame: *mut Frame,
+    faulted: bool,
+}
+
+/// Why a process came back to the kernel.
+#[derive(Debug)]
+#[must_use]
+pub(crate) enum Came {
+    /// It made a trap: see [`Native::frame`].
+    Trapped,
+    /// Its program returned, panicked or unwound to its root. For one that was told to unwind the
+    /// status means nothing.
+    Ended(ExitStatus),
+    /// It was cut off, and its stack was not unwound.
+    Faulted(Fault),
+}
+
+impl Native {
+    /// A process that will run `main` on `stack`, from its first [`Native::resume`] on.
+    pub(crate) fn start(main: Main, stack: Stack) -> Native {
+        let control: *mut Control = stack.head().cast();
+        let guard = stack.guard();
+        let coroutine =
+            Coroutine::with_stack(stack, move |yielder: &Yielder<(), *mut Frame>, ()| {
+                // SAFETY: written below, before the first resume, and in place until the stack
+                // goes back.
+                let control = unsafe { &*control };
+                End::Status(run(main, yielder, control))
+            });
+        // SAFETY: the head of a stack is HEAD bytes that are the process's own, at a multiple of
+        // 64, and a record needs no more.
+        unsafe {
+            control.write(Control {
+                handler: coroutine.trap_handler(),
+                guard,
+                yielder: Cell::new(ptr::null()),
+                panics: RefCell::new(Vec::new()),
+                cancelled: Cell::new(false),
+                dying: Cell::new(false),
+                blind: Cell::new(false),
+                guessed: Cell::new(false),
+                grace: Cell::new(0),
+            });
+        }
+        Native {
+            coroutine: ManuallyDrop::new(coroutine),
+            control,
+            frame: ptr::null_mut(),
+            faulted: false,
+        }
+    }
+
+    /// Has a process that never ran not run its program: its next resume drops it, on the
+    /// process's own stack, and ends.
+    ///
+    /// # Panics
+    ///
+    /// If it was resumed already.
+    pub(crate) fn cancel(&mut self) {
+        assert!(!self.is_started(), "only a process that never ran is cancelled");
+        self.control().cancelled.set(true);
+    }
+
+    /// Whether it was resumed at least once.
+    pub(crate) fn is_started(&self) -> bool {
+        self.coroutine.started()
+    }
+
+    /// Runs the process until its next trap or its end.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended.
+    #[inline]
+    pub(crate) fn resume(&mut self) -> Came {
+        if thread::panicking() {
+            return self.resume_while_panicking();
+        }
+        self.switch()
+    }
+
+    /// The frame of the trap in which the process is suspended.
+    ///
+    /// # Panics
+    ///
+    /// If it is in none: it never ran, or it ended.
+    #[inline]
+    pub(crate) fn frame(&mut self) -> &mut Frame {
+        // SAFETY: by the invariant the frame is on the stack of a process that is suspended in
+        // `Gate::trap`, which holds it alone; the process can't go on while `self` is borrowed.
+        unsafe { self.frame.as_mut() }.expect("the process is suspended in a trap")
+    }
+
+    /// Gives back the stack of a process that has ended; that of one that was cut off is abandoned.
+    ///
+    /// # Panics
+    ///
+    /// If it has not ended.
+    pub(crate) fn finish(self, arena: &mut Arena) {
+        assert!(self.coroutine.done(), "only an ended process is finished");
+        let faulted = self.faulted;
+        let stack = self.into_stack();
+        if faulted {
+            arena.abandon(stack);
+        } else {
+            arena.give_back(stack);
+        }
+    }
+
+    /// Gives up a process that does not end: what is on its stack is forgotten, and the stack is
+    /// never used again.
+    pub(crate) fn abandon(mut self, arena: &mut Arena) {
+        if self.is_known_to_unwind() {
+            panics::settle();
+        }
+        // SAFETY: the coroutine never runs again and its stack is never reused, so that what lies
+        // there stays valid for ever, as leaked values do.
+        unsafe { self.coroutine.force_reset() };
+        arena.abandon(self.into_stack());
+    }
+
+    fn control(&self) -> &Control {
+        // SAFETY: written by `start`, in place until `into_stack`, shared only by reference.
+        unsafe { &*self.control }
+    }
+
+    #[inline]
+    fn switch(&mut self) -> Came {
+        let outer = control::enter(self.control);
+        let result = self.coroutine.resume(());
+        control::leave(outer);
+        match result {
+            CoroutineResult::Yield(frame) => {
+                self.frame = frame;
+                Came::Trapped
+            }
+            CoroutineResult::Return(end) => self.ended(end),
+        }
+    }
+
+    /// Runs the process when the thread counts as panicking: for its own unwinding, if its last
+    /// trap was one of a destructor's, else for somebody else's.
+    #[cold]
+    #[inline(never)]
+    fn resume_while_panicking(&mut self) -> Came {
+        let blind = panics::is_unsettled() || !self.is_known_to_unwind();
+        self.control().blind.set(blind);
+        let came = self.switch();
+        self.control().blind.set(false);
+        came
+    }
+
+    /// Whether its last trap was made by a destructor in an unwinding of its own, beyond guessing.
+    fn is_known_to_unwind(&mut self) -> bool {
+        !self.frame.is_null() && self.frame().unwinding && !self.control().guessed.get()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn ended(&mut self, end: End) -> Came {
+        self.frame = ptr::null_mut();
+        match end {
+            End::Status(status) => Came::Ended(status),
+            End::Trouble(trouble) => Came::Faulted(self.cut_off(trouble)),
+        }
+    }
+
+    fn cut_off(&mut self, trouble: Trouble) -> Fault {
+        self.faulted = true;
+        let control = self.control();
+        let fault = trouble.fault(control);
+        if thread::panicking() {
+            panics::leave_hook();
+            if !control.blind.get() {
+                panics::settle();
+            } else if control.dying.get() || !control.panics.borrow().is_empty() {
+                panics::give_up_settling();
+            }
+        }
+        fault
+    }
+
+    fn into_stack(self) -> Stack {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not dropped, so each is taken once. The process runs no more, so
+        // nothing else refers to the record.
+        unsafe {
+            ptr::drop_in_place(this.control);
+            ManuallyDrop::take(&mut this.coroutine).into_stack()
+        }
+    }
+}
+
+impl Drop for Native {
+    fn drop(&mut self) {
+        if self.coroutine.done() {
+            // SAFETY: nothing runs or lies on the stack any more, and `self` is going.
+            unsafe {
+                ptr::drop_in_place(self.control);
+                ManuallyDrop::drop(&mut self.coroutine);
+            }
+        }
+    }
+}
+
+/// The root of a process's stack. Nothing unwinds past it.
+fn run(main: Main, yielder: &Yielder<(), *mut Frame>, control: &Control) -> ExitStatus {
+    control.yielder.set(yielder);
+    let gate = NativeGate { yielder, control };
+    let result = panic::catch_unwind(AssertUnwindSafe(|| {
+        if control.cancelled.get() {
+            drop(main);
+            return ExitStatus::Exited(Value::Nil);
+        }
+        main(&gate)
+    }));
+    result.unwrap_or_else(|payload| panics::status_of(payload, control))
+}

@@ -1,0 +1,213 @@
+//! Scheduling policies: who runs next, and for how long.
+//!
+//! A policy is one file behind one trait, [`Policy`]. It keeps the ready tasks and answers the
+//! machine's questions; it never changes a process. A policy of one's own needs this module and
+//! `hothouse_abi` only.
+//!
+//! # The order of calls
+//!
+//! A task's life under a policy is a walk through three places:
+//!
+//! * **queued**: from [`enqueue`](Policy::enqueue) to [`pick_next`](Policy::pick_next), which takes
+//!   it out and gives it a CPU, or to [`dequeue`](Policy::dequeue), which takes it out without one;
+//! * **running**: from `pick_next` to [`put_prev`](Policy::put_prev);
+//! * **away** (blocked, stopped): after a `put_prev` or a `dequeue` that no `enqueue` follows.
+//!
+//! Each `pick_next` that returns a task is answered by exactly one `put_prev` for it; if the task is
+//! still runnable, its `enqueue` follows at the same instant. While a task runs,
+//! [`burst_start`](Policy::burst_start) may ask about its burst. [`changed`](Policy::changed) may
+//! come in any of the three places. [`forget`](Policy::forget) is the last call for a task, and only
+//! for one that is away; its [`TaskId`] may be used again afterwards.
+//!
+//! A dispatch that takes no time counts for no metric: its `put_prev` has `ran == Span::ZERO`.
+//!
+//! A policy decides by its arguments and its own state alone. Hash order, addresses, the host's
+//! clock and global counters decide nothing.
+
+mod fifo;
+mod prio;
+mod queue;
+mod random;
+mod rr;
+mod spec;
+#[cfg(test)]
+mod testing;
+
+use hothouse_abi::{Pid, Span, Tick};
+
+pub use fifo::Fifo;
+pub use prio::Prio;
+pub use queue::{Links, List, Queue};
+pub use random::Random;
+pub use rr::Rr;
+pub use spec::{POLICIES, PolicyError, policy};
+
+/// The number of a simulated CPU, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CpuId(pub u32);
+
+/// The number of a task: dense from 0, so that it can index a vector, and used again after
+/// [`Policy::forget`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(pub u32);
+
+/// What a policy knows of a process.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// Its number.
+    pub id: TaskId,
+    /// Its pid.
+    pub pid: Pid,
+    /// Its effective nice level, -20 (first) to 19 (last): what it inherits through locks is
+    /// included.
+    pub nice: i8,
+    /// What is left of its burst; `None` while it is not known.
+    pub burst: Option<Span>,
+}
+
+/// Why a task is queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// It was just created.
+    New,
+    /// What it waited for happened.
+    Wakeup,
+    /// `SIGCONT` ended its stop.
+    Continued,
+    /// Its slice ended.
+    SliceEnd,
+    /// [`Policy::wakeup_preempt`] took its CPU away.
+    Preempted,
+    /// It called `yield_now`.
+    Yield,
+    /// [`Policy::burst_start`] answered [`Burst::Requeue`].
+    Burst,
+}
+
+/// Why a task left its CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stop {
+    /// It waits for something.
+    Blocked,
+    /// It ended.
+    Ended,
+    /// A signal stopped it.
+    Stopped,
+    /// Its slice ended.
+    SliceEnd,
+    /// [`Policy::wakeup_preempt`] took its CPU away.
+    Preempted,
+    /// It called `yield_now`.
+    Yield,
+    /// [`Policy::burst_start`] answered [`Burst::Requeue`].
+    Burst,
+}
+
+/// A policy's choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pick {
+    /// Who runs.
+    pub task: TaskId,
+    /// How much CPU time it may use in this dispatch until its slice ends; `None`: it runs until
+    /// it blocks.
+    pub slice: Option<Span>,
+}
+
+/// What becomes of a task whose burst starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Burst {
+    /// It keeps its CPU.
+    Keep,
+    /// It is queued again, now that the length of its burst is known.
+    Requeue,
+}
+
+/// A CPU that is not idle.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// The CPU.
+    pub cpu: CpuId,
+    /// Who runs on it.
+    pub task: Task,
+    /// The CPU time that it has used in this dispatch.
+    pub ran: Span,
+}
+
+/// Decides who runs. The [module](self) tells the order of calls.
+///
+/// ```
+/// use hothouse_abi::{Pid, Span, Tick};
+/// use hothouse_kernel::policy::{CpuId, Pick, Policy, Reason, Task, TaskId};
+///
+/// /// Last come, first served.
+/// #[derive(Default)]
+/// struct Lifo(Vec<TaskId>);
+///
+/// impl Policy for Lifo {
+///     fn spec(&self) -> String {
+///         "lifo".to_string()
+///     }
+///     fn enqueue(&mut self, task: &Task, _reason: Reason, _now: Tick) {
+///         self.0.push(task.id);
+///     }
+///     fn dequeue(&mut self, task: &Task, _now: Tick) {
+///         self.0.retain(|&id| id != task.id);
+///     }
+///     fn pick_next(&mut self, _cpu: CpuId, _now: Tick) -> Option<Pick> {
+///         self.0.pop().map(|task| Pick { task, slice: None })
+///     }
+/// }
+///
+/// let mut lifo = Lifo::default();
+/// for n in 0..2 {
+///     let task = Task { id: TaskId(n), pid: Pid::new(7), nice: 0, burst: None };
+///     lifo.enqueue(&task, Reason::New, Tick::ZERO);
+/// }
+/// assert_eq!(lifo.pick_next(CpuId(0), Tick::ZERO).unwrap().task, TaskId(1));
+/// ```
+#[expect(unused_variables, reason = "defaults that do nothing; the names belong to the docs")]
+pub trait Policy {
+    /// The policy with its parameters, as it can be asked for again: `"rr:slice=10ms"`.
+    fn spec(&self) -> String;
+
+    /// Queues a task that is runnable and neither queued nor running. The machine calls it when a
+    /// task is created, wakes or continues, and right after the `put_prev` of one that stays
+    /// runnable.
+    fn enqueue(&mut self, task: &Task, reason: Reason, now: Tick);
+
+    /// Takes a queued task out of the queue because it was stopped or killed. Expected in O(1).
+    fn dequeue(&mut self, task: &Task, now: Tick);
+
+    /// Takes the task that `cpu` runs next out of the queue. The machine calls it for each idle CPU
+    /// when something was queued, lowest CPU first, and for a CPU whose task just left it. `None`
+    /// leaves the CPU idle.
+    fn pick_next(&mut self, cpu: CpuId, now: Tick) -> Option<Pick>;
+
+    /// A task left its CPU after it `ran` for that long in this dispatch. For accounting only: if
+    /// the task is still runnable, `enqueue` follows at once.
+    fn put_prev(&mut self, task: &Task, cpu: CpuId, ran: Span, stop: Stop, now: Tick) {}
+
+    /// Whether the task that was just queued takes a CPU away, and which. The machine calls it
+    /// right after the `enqueue` of a task that was created, woken or continued, and only when no
+    /// CPU is idle; `running` has every CPU, lowest first. The task on the CPU that is returned gets
+    /// its `put_prev` and `enqueue` (both `Preempted`), and then the CPU calls `pick_next`.
+    fn wakeup_preempt(&mut self, woken: &Task, running: &[Running], now: Tick) -> Option<CpuId> {
+        None
+    }
+
+    /// The running task asked for a burst, whose length is now in `task.burst`. On
+    /// [`Burst::Requeue`] its `put_prev` and `enqueue` (both `Burst`) follow, then `pick_next` for
+    /// the CPU; when the task is picked again, the burst goes on without another question.
+    fn burst_start(&mut self, task: &Task, cpu: CpuId, now: Tick) -> Burst {
+        Burst::Keep
+    }
+
+    /// The task's effective nice level changed, by `nice` or by what it inherits through a lock;
+    /// `task` has the new one. `queued` tells that it is in the ready queue: the policy then moves
+    /// it to its new place, without a `dequeue` and an `enqueue`.
+    fn changed(&mut self, task: &Task, queued: bool, now: Tick) {}
+
+    /// The task ended and nothing more will be said of it: drop what is kept under its number,
+    /// which another task may get.
+    fn forget(&mut self, id: TaskId) {}
+}

@@ -1,0 +1,378 @@
+//! A timer queue in which arming, cancelling and expiring cost O(1) amortised, exact to the
+//! nanosecond over the whole range of [`Tick`].
+//!
+//! Source: Varghese and Lauck 1987, "Hashed and hierarchical timing wheels", scheme 7.
+//!
+//! Eleven wheels of 64 slots each stand for the eleven base-64 digits of a deadline. An entry lies
+//! in the wheel of the highest digit in which its deadline differs from the wheel's base, in the
+//! slot of that digit's value. So a slot of wheel 0 is one nanosecond, an earlier wheel's entries
+//! are all due before a later wheel's, and within a wheel slots are due in order. When the base
+//! reaches a slot, its entries move to earlier wheels, each entry at most ten times in its life.
+//! Entries that are due move on to one list for each [`Class`].
+
+use hothouse_abi::Tick;
+
+const BITS: u32 = 6;
+const SLOTS: usize = 1 << BITS;
+const WHEELS: usize = u64::BITS.div_ceil(BITS) as usize;
+/// The lists behind the wheels' slots, one a class.
+const DUE: usize = WHEELS * SLOTS;
+const LISTS: usize = DUE + Class::ALL.len();
+/// No entry: the end of a list.
+const NONE: u32 = u32::MAX;
+
+/// What a deadline is for. Entries due at the same instant expire in this order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub(crate) enum Class {
+    /// A CPU's burst, slice or cost ends.
+    Cpu,
+    /// An event is delivered.
+    Event,
+    /// A signal is delivered.
+    Signal,
+    /// A timer or an alarm fires.
+    Timer,
+    /// Something arrives from outside.
+    Arrival,
+    /// A wait times out.
+    Timeout,
+}
+
+impl Class {
+    const ALL: [Class; 6] =
+        [Class::Cpu, Class::Event, Class::Signal, Class::Timer, Class::Arrival, Class::Timeout];
+}
+
+/// An armed entry. It is good until the entry is cancelled or popped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimerKey {
+    index: u32,
+    generation: u32,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    at: Tick,
+    class: Class,
+    list: u16,
+    prev: u32,
+    next: u32,
+    /// Raised when the entry is freed, so that an old key is noticed.
+    generation: u32,
+    /// `None` while the entry is free.
+    payload: Option<T>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct List {
+    head: u32,
+    tail: u32,
+}
+
+/// Deadlines with payloads, expiring in order of (deadline, class, arming).
+///
+/// Its memory is bounded by the most entries that were armed at once: a cancelled entry is reused by
+/// the next.
+#[derive(Debug)]
+pub(crate) struct Timers<T> {
+    entries: Vec<Entry<T>>,
+    /// The first free entry; the others follow by `next`.
+    free: u32,
+    len: usize,
+    /// The time that `pop_due` reached; no entry is armed before it.
+    reached: u64,
+    /// At least the time reached, and at most the deadline of every entry in a wheel.
+    base: u64,
+    /// Which wheels have entries, and which of their slots.
+    wheels: u16,
+    slots: [u64; WHEELS],
+    lists: Box<[List; LISTS]>,
+}
+
+impl<T> Default for Timers<T> {
+    fn default() -> Self {
+        Timers::new()
+    }
+}
+
+impl<T> Timers<T> {
+    /// With nothing armed, at boot.
+    pub(crate) fn new() -> Self {
+        Timers {
+            entries: Vec::new(),
+            free: NONE,
+            len: 0,
+            reached: 0,
+            base: 0,
+            wheels: 0,
+            slots: [0; WHEELS],
+            lists: Box::new([List { head: NONE, tail: NONE }; LISTS]),
+        }
+    }
+
+    /// How many entries are armed.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether none is.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Arms an entry.
+    ///
+    /// # Panics
+    ///
+    /// If `at` lies before the time that [`pop_due`](Self::pop_due) reached, or with 2^32 - 1
+    /// entries.
+    pub(crate) fn arm(&mut self, at: Tick, class: Class, payload: T) -> TimerKey {
+        assert!(at.nanos() >= self.reached, "nothing is armed for the past: {at} is over");
+        if at.nanos() < self.base {
+            self.rewind();
+        }
+        let index = self.claim(at, class, payload);
+        let list = self.place(at);
+        self.append(list, index);
+        self.len += 1;
+        TimerKey { index, generation: self.entries[index as usize].generation }
+    }
+
+    /// Takes an armed entry back.
+    ///
+    /// # Panics
+    ///
+    /// If it was popped or cancelled.
+    pub(crate) fn cancel(&mut self, key: TimerKey) -> T {
+        self.check(key);
+        self.unlink(key.index);
+        self.release(key.index)
+    }
+
+    /// When an armed entry is due.
+    ///
+    /// # Panics
+    ///
+    /// If it was popped or cancelled.
+    pub(crate) fn deadline(&self, key: TimerKey) -> Tick {
+        self.check(key);
+        self.entries[key.index as usize].at
+    }
+
+    /// The earliest deadline, if it is at most `limit`.
+    ///
+    /// An entry may still be armed before it. That costs O(1) again only once the time reached is
+    /// that deadline, or `limit` if there is none: until then, O(entries due soon).
+    pub(crate) fn next_at(&mut self, limit: Tick) -> Option<Tick> {
+        // Entries that are due were due before those in the wheels.
+        if let Some(at) = self.first_due(Class::Timeout).map(|(at, _)| at) {
+            return (at <= limit).then_some(at);
+        }
+        while let Some((start, list)) = self.first_slot() {
+            if start > limit.nanos() {
+                return None;
+            }
+            if list < SLOTS {
+                return Some(Tick::from_nanos(start));
+            }
+            self.advance(start);
+        }
+        None
+    }
+
+    /// Takes the next entry, in order of (deadline, class, arming), among those with a deadline of
+    /// at most `now` and a class of at most `upto`. An entry armed for `now` meanwhile has its place
+    /// in that order.
+    ///
+    /// The time counts as reached up to `now`: nothing may be armed before it any more.
+    pub(crate) fn pop_due(&mut self, now: Tick, upto: Class) -> Option<(Class, T)> {
+        self.expire(now);
+        let (_, class) = self.first_due(upto)?;
+        let index = self.lists[DUE + class as usize].head;
+        self.unlink(index);
+        Some((class, self.release(index)))
+    }
+
+    /// Moves every entry with a deadline of at most `now` to the lists of those that are due.
+    fn expire(&mut self, now: Tick) {
+        while let Some((start, list)) = self.first_slot()
+            && start <= now.nanos()
+        {
+            self.advance(start);
+            if list < SLOTS {
+                let mut index = self.take_list(list);
+                while index != NONE {
+                    let Entry { next, class, .. } = self.entries[index as usize];
+                    self.append(DUE + class as usize, index);
+                    index = next;
+                }
+            }
+        }
+        self.reached = self.reached.max(now.nanos());
+        self.base = self.base.max(self.reached);
+    }
+
+    /// The deadline and class of the first entry that is due, of a class of at most `upto`.
+    fn first_due(&self, upto: Class) -> Option<(Tick, Class)> {
+        let heads = Class::ALL[..=upto as usize].iter().filter_map(|&class| {
+            let head = self.lists[DUE + class as usize].head;
+            (head != NONE).then(|| (self.entries[head as usize].at, class))
+        });
+        heads.min()
+    }
+
+    /// The first instant of the earliest slot that has entries, and its list.
+    fn first_slot(&self) -> Option<(u64, usize)> {
+        if self.wheels == 0 {
+            return None;
+        }
+        let wheel = self.wheels.trailing_zeros();
+        let slot = u64::from(self.slots[wheel as usize].trailing_zeros());
+        let shift = wheel * BITS;
+        // The highest wheel has no digits above its own.
+        let above = u64::MAX.checked_shl(shift + BITS).unwrap_or(0);
+        let start = (self.base & above) | (slot << shift);
+        Some((start, wheel as usize * SLOTS + slot as usize))
+    }
+
+    /// The list where an entry with this deadline lies.
+    fn place(&self, at: Tick) -> usize {
+        let differing = u64::BITS - ((at.nanos() ^ self.base) | 1).leading_zeros() - 1;
+        let wheel = differing / BITS;
+        let slot = (at.nanos() >> (wheel * BITS)) as usize % SLOTS;
+        wheel as usize * SLOTS + slot
+    }
+
+    /// Moves the base to the start of the earliest slot, whose entries then belong to earlier
+    /// wheels; those of a slot of wheel 0 stay.
+    fn advance(&mut self, start: u64) {
+        let list = self.place(Tick::from_nanos(start));
+        self.base = start;
+        if list < SLOTS {
+            return;
+        }
+        // First armed stays first: the entries go in order, and the lists that they go to are empty.
+        let mut index = self.take_list(list);
+        while index != NONE {
+            let Entry { next, at, .. } = self.entries[index as usize];
+            let list = self.place(at);
+            self.append(list, index);
+            index = next;
+        }
+    }
+
+    /// Moves the base back to the time reached. The entries that agree with the old base down to the
+    /// highest digit that changes lie in the wheels below that digit's; they now belong to one slot
+    /// of that wheel, which is empty.
+    fn rewind(&mut self) {
+        let old = std::mem::replace(&mut self.base, self.reached);
+        let slot = self.place(Tick::from_nanos(old));
+        let below = (1u16 << (slot / SLOTS)) - 1;
+        while self.wheels & below != 0 {
+            let wheel = self.wheels.trailing_zeros() as usize;
+            let list = wheel * SLOTS + self.slots[wheel].trailing_zeros() as usize;
+            let mut index = self.take_list(list);
+            while index != NONE {
+                let Entry { next, .. } = self.entries[index as usize];
+                self.append(slot, index);
+                index = next;
+            }
+        }
+    }
+
+    /// Empties a list and returns its first entry.
+    fn take_list(&mut self, list: usize) -> u32 {
+        let head = self.lists[list].head;
+        self.lists[list] = List { head: NONE, tail: NONE };
+        self.mark_empty(list);
+        head
+    }
+
+    fn append(&mut self, list: usize, index: u32) {
+        let List { head, tail } = &mut self.lists[list];
+        let entry = &mut self.entries[index as usize];
+        entry.list = list as u16;
+        entry.prev = *tail;
+        entry.next = NONE;
+        let last = std::mem::replace(tail, index);
+        if last != NONE {
+            self.entries[last as usize].next = index;
+            return;
+        }
+        *head = index;
+        if list < DUE {
+            self.slots[list / SLOTS] |= 1 << (list % SLOTS);
+            self.wheels |= 1 << (list / SLOTS);
+        }
+    }
+
+    fn unlink(&mut self, index: u32) {
+        let Entry { list, prev, next, .. } = self.entries[index as usize];
+        let list = list as usize;
+        match prev {
+            NONE => self.lists[list].head = next,
+            prev => self.entries[prev as usize].next = next,
+        }
+        match next {
+            NONE => self.lists[list].tail = prev,
+            next => self.entries[next as usize].prev = prev,
+        }
+        if self.lists[list].head == NONE {
+            self.mark_empty(list);
+        }
+    }
+
+    fn mark_empty(&mut self, list: usize) {
+        if list < DUE {
+            let slots = &mut self.slots[list / SLOTS];
+            *slots &= !(1 << (list % SLOTS));
+            if *slots == 0 {
+                self.wheels &= !(1 << (list / SLOTS));
+            }
+        }
+    }
+
+    fn claim(&mut self, at: Tick, class: Class, payload: T) -> u32 {
+        if self.free == NONE {
+            let index = u32::try_from(self.entries.len()).unwrap_or(NONE);
+            assert!(index != NONE, "at most 2^32 - 1 entries are armed at once");
+            let payload = Some(payload);
+            self.entries.push(Entry {
+                at,
+                class,
+                list: 0,
+                prev: NONE,
+                next: NONE,
+                generation: 0,
+                payload,
+            });
+            return index;
+        }
+        let index = self.free;
+        let entry = &mut self.entries[index as usize];
+        self.free = entry.next;
+        entry.at = at;
+        entry.class = class;
+        entry.payload = Some(payload);
+        index
+    }
+
+    /// Frees an entry that is in no list.
+    fn release(&mut self, index: u32) -> T {
+        let entry = &mut self.entries[index as usize];
+        entry.generation = entry.generation.wrapping_add(1);
+        entry.next = std::mem::replace(&mut self.free, index);
+        self.len -= 1;
+        entry.payload.take().expect("an armed entry has its payload")
+    }
+
+    fn check(&self, key: TimerKey) {
+        let entry = &self.entries[key.index as usize];
+        let armed = entry.generation == key.generation && entry.payload.is_some();
+        assert!(armed, "a key is used once: {key:?} was popped or cancelled");
+    }
+}
+
+#[cfg(test)]
+mod tests;

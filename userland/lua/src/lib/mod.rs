@@ -1,0 +1,107 @@
+//! The standard libraries as programs see them: the same in every run, and bounded.
+//!
+//! Whatever may call back into a program (`table.sort`, `string.gsub`, `__tostring`) is written in
+//! Lua, so that the callback can park; what loops over bytes is written in Rust and counts its steps
+//! against a [`Budget`]. No error leaves Rust as an error object: the Rust side hands back a message
+//! and the Lua side raises it as text, with the position of the program's own line.
+
+mod budget;
+mod freeze;
+mod pattern;
+mod strings;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use budget::{Budget, BudgetExhausted};
+pub(crate) use freeze::freeze;
+
+use mlua::{Error, Function, Lua, LuaString, Result, Table, Value};
+
+/// The parts that are written in Lua, in order of loading: each gets the base library, the
+/// primitives and the helpers.
+const CHUNKS: [(&str, &str); 5] = [
+    ("guard", include_str!("guard.lua")),
+    ("display", include_str!("display.lua")),
+    ("order", include_str!("order.lua")),
+    ("strings", include_str!("strings.lua")),
+    ("tables", include_str!("tables.lua")),
+];
+
+/// The name that the library's Lua code has in tracebacks, all of its files alike.
+pub(crate) const CHUNK_NAME: &str = "=[library]";
+
+/// Replaces in `base`, a table with the standard libraries as `Lua::new` makes them, what differs
+/// from run to run, is not bounded, or calls back where a program could not park; sets the
+/// metatable of strings.
+///
+/// Call it once for a state, before `base` or its libraries are changed or frozen. `warn` is called
+/// each time a program iterates over a table with several keys that have no order (tables, functions,
+/// coroutines); the message of an error that it returns is raised in the program, anything else
+/// that it returns as an error is passed on as it is.
+///
+/// # Errors
+///
+/// If `base` lacks one of the standard libraries, or memory runs out.
+pub(crate) fn install(
+    lua: &Lua,
+    base: &Table,
+    budget: &Budget,
+    warn: impl Fn() -> Result<()> + 'static,
+) -> Result<()> {
+    let prim = primitives(lua, budget, warn)?;
+    let helpers: Table = chunk(lua, "check", include_str!("check.lua"))?.call((base, &prim))?;
+    for (name, source) in CHUNKS {
+        chunk(lua, name, source)?.call::<()>((base, &prim, &helpers))?;
+    }
+    string_metatable(lua, base)
+}
+
+fn chunk(lua: &Lua, name: &str, source: &str) -> Result<Function> {
+    debug_assert!(!name.is_empty());
+    // An empty environment: library code that used a global by mistake would depend on the program.
+    lua.load(source).set_name(CHUNK_NAME).set_environment(lua.create_table()?).into_function()
+}
+
+/// What the Lua side needs from Rust.
+fn primitives(
+    lua: &Lua,
+    budget: &Budget,
+    warn: impl Fn() -> Result<()> + 'static,
+) -> Result<Table> {
+    let prim = lua.create_table()?;
+    strings::primitives(lua, &prim, budget)?;
+    let account = budget.clone();
+    prim.raw_set("charge", lua.create_function(move |_, steps: u64| account.charge(steps))?)?;
+    let metafields = |_: &Lua, (table, a, b): (Table, LuaString, Option<LuaString>)| {
+        let Some(metatable) = table.metatable() else {
+            return Ok((Value::Nil, Value::Nil));
+        };
+        let second = b.map_or(Ok(Value::Nil), |b| metatable.raw_get(b))?;
+        Ok((metatable.raw_get::<Value>(a)?, second))
+    };
+    prim.raw_set("metafields", lua.create_function(metafields)?)?;
+    let warned = move |_: &Lua, ()| match warn() {
+        Ok(()) => Ok(None),
+        Err(Error::RuntimeError(message)) => Ok(Some(message)),
+        Err(other) => Err(other),
+    };
+    prim.raw_set("warn", lua.create_function(warned)?)?;
+    prim.raw_set("frozen", freeze::originals(lua)?)?;
+    Ok(prim)
+}
+
+/// Strings index the string library, and their metatable is shown as a frozen one.
+fn string_metatable(lua: &Lua, base: &Table) -> Result<()> {
+    let strings: Table = base.raw_get("string")?;
+    let metatable = match lua.type_metatable::<LuaString>() {
+        Some(metatable) => metatable,
+        None => lua.create_table()?,
+    };
+    let shown = lua.create_table()?;
+    shown.raw_set("__index", freeze(lua, "string", &strings)?)?;
+    metatable.raw_set("__index", strings)?;
+    metatable.raw_set("__metatable", freeze(lua, "string metatable", &shown)?)?;
+    lua.set_type_metatable::<LuaString>(Some(metatable));
+    Ok(())
+}

@@ -1,0 +1,236 @@
+-- The string library on top of the matcher in Rust. Functions given to gsub and gmatch's loops are
+-- called from here, so that they may park.
+local base, prim, check = ...
+local error, type, select, pcall = base.error, base.type, base.select, base.pcall
+local rawtostring, charge = base.tostring, prim.charge
+local pfind, pmatch, next_match, replace = prim.find, prim.match, prim.next_match, prim.replace
+local str, integer, finish, display = check.string, check.integer, check.finish, check.display
+local concat, pack, unpack = base.table.concat, base.table.pack, base.table.unpack
+local lib = base.string
+local find, sub, format, byte, rep = lib.find, lib.sub, lib.format, lib.byte, lib.rep
+
+-- Raises the message of a faulty pattern in the program.
+local function fault(message, level)
+  if message == "not enough memory" then error(message, 0) end
+  error(message, level + 1)
+end
+
+-- The offset in a string of length n at which a search starts.
+local function offset(init, n)
+  if init > 0 then return init - 1 end
+  if init == 0 or init < -n then return 0 end
+  return n + init
+end
+
+local function found(start, ...)
+  if start then return start, ... end
+  if start == nil then return nil end
+  fault((...), 2)
+end
+
+function lib.find(s, pattern, init, plain)
+  if type(s) ~= "string" then s = str(s, 1, "find") end
+  if type(pattern) ~= "string" then pattern = str(pattern, 2, "find") end
+  local from = 0
+  if init ~= nil then
+    from = offset(integer(init, 3, "find"), #s)
+    if from > #s then return nil end
+  end
+  return found(pfind(s, pattern, from, plain and true or false))
+end
+
+local function matched(status, ...)
+  if status then return ... end
+  if status == nil then return nil end
+  fault((...), 2)
+end
+
+function lib.match(s, pattern, init)
+  if type(s) ~= "string" then s = str(s, 1, "match") end
+  if type(pattern) ~= "string" then pattern = str(pattern, 2, "match") end
+  local from = 0
+  if init ~= nil then
+    from = offset(integer(init, 3, "match"), #s)
+    if from > #s then return nil end
+  end
+  return matched(pmatch(s, pattern, from))
+end
+
+function lib.gmatch(s, pattern, init)
+  if type(s) ~= "string" then s = str(s, 1, "gmatch") end
+  if type(pattern) ~= "string" then pattern = str(pattern, 2, "gmatch") end
+  local from, except = 0, nil
+  if init ~= nil then from = offset(integer(init, 3, "gmatch"), #s) end
+  local function advance(start, stop, ...)
+    if start then
+      from, except = stop, stop
+      return ...
+    end
+    if start == nil then
+      from = #s + 1
+      return nil
+    end
+    fault(stop, 2)
+  end
+  return function()
+    if from > #s then return nil end
+    return advance(next_match(s, pattern, from, except, false))
+  end
+end
+
+-- What a match of s[start + 1 .. stop] is replaced with.
+local function replacement(kind, by, s, start, stop, ...)
+  local value
+  if kind == "table" then value = by[(...)] else value = by(...) end
+  if type(value) == "string" then return value end
+  if not value then return sub(s, start + 1, stop) end
+  if type(value) == "number" then return rawtostring(value) end
+  error("invalid replacement value (a " .. type(value) .. ")", 5)
+end
+
+-- gsub with a table or a function.
+local function substitute(s, pattern, kind, by, most)
+  local anchored = byte(pattern) == 94
+  if anchored then pattern = sub(pattern, 2) end
+  local parts, used, count, from, except = {}, 0, 0, 0, nil
+  local function take(start, stop, ...)
+    if start == nil then return false end
+    if not start then fault(stop, 4) end
+    if start > from then
+      used = used + 1
+      parts[used] = sub(s, from + 1, start)
+    end
+    local text = replacement(kind, by, s, start, stop, ...)
+    used, count = used + 1, count + 1
+    parts[used] = text
+    from, except = stop, stop
+    return true
+  end
+  while count < most do
+    local more = take(next_match(s, pattern, from, except, anchored))
+    if not more or anchored then break end
+  end
+  if count == 0 then return s, 0 end
+  parts[used + 1] = sub(s, from + 1)
+  return concat(parts), count
+end
+
+function lib.gsub(s, pattern, by, most)
+  if type(s) ~= "string" then s = str(s, 1, "gsub") end
+  if type(pattern) ~= "string" then pattern = str(pattern, 2, "gsub") end
+  local kind = type(by)
+  if most ~= nil then most = integer(most, 4, "gsub") else most = #s + 1 end
+  if kind == "number" then by, kind = rawtostring(by), "string" end
+  if kind == "string" then
+    local text, count = replace(s, pattern, by, most)
+    if not text then fault(count, 2) end
+    return text, count
+  end
+  if kind ~= "table" and kind ~= "function" then check.mistyped(3, "gsub", "string/function/table", by) end
+  local text, count = substitute(s, pattern, kind, by, most)
+  return text, count
+end
+
+-- Replaces in a format its %p, which would show addresses, by %s, and in the arguments what %s and
+-- %p show by text.
+local function prepare(text, args)
+  local from, n = 1, 0
+  while true do
+    local start, stop, kind = find(text, "%%[-+ #0-9.]*(.)", from)
+    if not start then return text end
+    if kind ~= "%" or stop > start + 1 then
+      n = n + 1
+      local value = args[n]
+      if kind == "s" and n <= args.n then
+        args[n] = display(value, 3)
+      elseif kind == "p" and n <= args.n then
+        local what = type(value)
+        if what == "string" then
+          error("bad argument #" .. n + 1 .. " to 'format' (%p of a string is not available here)", 3)
+        elseif what == "nil" or what == "boolean" or what == "number" then
+          args[n] = "(null)"
+        else
+          args[n] = format("0x%08x", check.number(value))
+        end
+        text = sub(text, 1, stop - 1) .. "s" .. sub(text, stop + 1)
+      end
+    end
+    from = stop + 1
+  end
+end
+
+function lib.format(text, ...)
+  if type(text) ~= "string" then text = str(text, 1, "format") end
+  local args = pack(...)
+  local simple = not find(text, "p", 1, true)
+  for i = 1, args.n do
+    local kind = type(args[i])
+    if kind ~= "string" and kind ~= "number" then simple = false end
+  end
+  if simple then return finish("format", pcall(format, text, ...)) end
+  text = prepare(text, args)
+  return finish("format", pcall(format, text, unpack(args, 1, args.n)))
+end
+
+-- The longest string that rep may make; the memory limit of the state is lower.
+local LONGEST = 0x7fffffff
+
+function lib.rep(s, n, separator)
+  if type(s) ~= "string" then s = str(s, 1, "rep") end
+  n = integer(n, 2, "rep")
+  separator = separator == nil and "" or str(separator, 3, "rep")
+  local size = #s + #separator
+  if n <= 0 or size == 0 then return "" end
+  if n > LONGEST // size then error("resulting string too large", 2) end
+  if n > 16 then charge(n + n * size // 32) end
+  return finish("rep", pcall(rep, s, n, separator))
+end
+
+-- A function whose time grows with the strings that it is given, charged for them.
+local function charged(library, name, share)
+  local original = library[name]
+  library[name] = function(s, ...)
+    if type(s) == "string" and #s > 256 then charge(#s // share) end
+    return finish(name, pcall(original, s, ...))
+  end
+end
+
+charged(lib, "lower", 4)
+charged(lib, "upper", 4)
+charged(lib, "reverse", 4)
+charged(lib, "packsize", 1)
+charged(base.utf8, "len", 2)
+charged(base.utf8, "codepoint", 1)
+charged(base.utf8, "offset", 2)
+
+-- One byte, as nearly every call asks for, is free.
+function lib.byte(s, first, last)
+  if type(s) == "string" and last and #s > 256 then charge(#s // 8) end
+  return finish("byte", pcall(byte, s, first, last))
+end
+
+local unpacked = lib.unpack
+function lib.unpack(form, s, ...)
+  if type(form) == "string" and #form > 256 then charge(#form) end
+  if type(s) == "string" and #s > 256 then charge(#s // 32) end
+  return finish("unpack", pcall(unpacked, form, s, ...))
+end
+
+local packed = lib.pack
+function lib.pack(form, ...)
+  if type(form) == "string" then
+    if #form > 256 then charge(#form) end
+    -- A fixed size is padded byte by byte, whatever the length of the string.
+    local from = 1
+    while true do
+      local _, stop, size = find(form, "c(%d%d%d+)", from)
+      if not stop then break end
+      charge(integer(size, 1, "pack") // 4)
+      from = stop + 1
+    end
+  end
+  return finish("pack", pcall(packed, form, ...))
+end
+
+-- Bytecode could break the virtual machine; there is no way to load it, so that none is made.
+lib.dump = nil

@@ -1,0 +1,280 @@
+use std::cell::Cell;
+use std::rc::Rc;
+
+use mlua::{Error, Function, Lua, Table};
+
+use super::{Budget, BudgetExhausted, freeze, install};
+
+/// Large enough for what a test means to do, small enough for what it means not to.
+const STEPS: u64 = 5_000_000;
+
+struct Bench {
+    lua: Lua,
+    budget: Budget,
+    warnings: Rc<Cell<u32>>,
+}
+
+/// A state whose globals have the library; `original` has Lua's own string library.
+fn bench(strict: bool) -> Bench {
+    let lua = Lua::new();
+    let globals = lua.globals();
+    let original = lua.create_table().unwrap();
+    for pair in globals.get::<Table>("string").unwrap().pairs::<String, Function>() {
+        let (name, function) = pair.unwrap();
+        original.set(name, function).unwrap();
+    }
+    let (budget, warnings) = (Budget::new(STEPS), Rc::new(Cell::new(0)));
+    let count = warnings.clone();
+    install(&lua, &globals, &budget, move || {
+        count.set(count.get() + 1);
+        if strict { Err(Error::runtime("several keys without an order")) } else { Ok(()) }
+    })
+    .unwrap();
+    globals.set("original", original).unwrap();
+    let account = budget.clone();
+    let triggers = mlua::HookTriggers::new().every_nth_instruction(1000);
+    lua.set_global_hook(triggers, move |_, _| {
+        account.charge(1000)?;
+        Ok(mlua::VmState::Continue)
+    })
+    .unwrap();
+    Bench { lua, budget, warnings }
+}
+
+/// Runs a program, which fails by an error.
+fn run(source: &str) {
+    let bench = bench(false);
+    if let Err(error) = bench.lua.load(source).set_name("=program").exec() {
+        panic!("{error}");
+    }
+}
+
+/// Whether a program uses up the budget.
+fn runs_out(source: &str) {
+    let bench = bench(false);
+    let error = bench.lua.load(source).exec().expect_err(source);
+    assert!(BudgetExhausted::is_in(&error), "{source}: {error}");
+    assert!(bench.budget.is_exhausted());
+}
+
+#[test]
+fn patterns_that_backtrack_for_ever_run_out() {
+    runs_out(r#"("a"):rep(200):find((".-"):rep(4).."b")"#);
+    runs_out(r#"("a"):rep(200):match((".-"):rep(5).."b")"#);
+    runs_out(r#"for _ in ("a"):rep(200):gmatch((".-"):rep(5).."b") do end"#);
+    runs_out(r#"("a"):rep(200):gsub((".-"):rep(5).."b", "")"#);
+    runs_out(r#"("a"):rep(200):gsub((".-"):rep(5).."b", {})"#);
+    runs_out(r#"("a"):rep(1e6):find(("a"):rep(5e5).."b", 1, true)"#);
+    runs_out(r#"("("):rep(1e5):find("%b()")"#);
+}
+
+#[test]
+fn loops_that_no_memory_bounds_run_out() {
+    runs_out(r#"table.move({}, 1, 1e18, 2)"#);
+    runs_out(
+        r#"table.move(setmetatable({}, {__index = rawlen}), 1, 1e18, 2, setmetatable({}, {__newindex = rawequal}))"#,
+    );
+    runs_out(
+        r#"table.concat(setmetatable({}, {__index = function() return "" end}), "", 1, 1e18)"#,
+    );
+    runs_out(
+        r#"table.concat(setmetatable({}, {__len = function() return 1e18 // 1 | 0 end, __index = rawlen}))"#,
+    );
+    runs_out(r#"table.insert(setmetatable({}, {__len = function() return 1 << 60 end}), 1, 1)"#);
+    runs_out(r#"table.remove(setmetatable({}, {__len = function() return 1 << 60 end}), 1)"#);
+    runs_out(
+        r#"table.sort(setmetatable({}, {__len = function() return 1 << 30 end, __index = rawlen}))"#,
+    );
+    runs_out(r#"while true do local s = ("x"):rep(1e6) end"#);
+    runs_out(r#"local s = ("x"):rep(1e6) while true do s:upper() end"#);
+    runs_out(r#"while true do string.pack("c1000000", "") end"#);
+    runs_out(r#"local t = {} while true do table.unpack(t, 1, 1e5) end"#);
+    run(r#"assert(("").rep("", 1 << 62) == "")"#);
+}
+
+#[test]
+fn budget_flag_outlives_pcall_and_refill() {
+    let bench = bench(false);
+    let source = r#"pcall(string.find, ("a"):rep(200), (".-"):rep(4) .. "b")"#;
+    let _ = bench.lua.load(source).exec();
+    bench.budget.refill();
+    assert!(bench.budget.is_exhausted());
+    assert_eq!(bench.budget.left(), STEPS);
+    bench.budget.clear(7);
+    assert!(!bench.budget.is_exhausted());
+    assert_eq!(bench.budget.left(), 7);
+    assert!(bench.budget.charge(7).is_ok());
+    assert!(BudgetExhausted::is_in(&bench.budget.charge(1).unwrap_err()));
+}
+
+/// Whether a chunk fails with `message` at its second line.
+fn fails(source: &str, message: &str) {
+    let bench = bench(false);
+    let check = r#"
+local source, message = ...
+local ok, got = pcall(load("\n" .. source, "=p"))
+assert(not ok and got == "p:2: " .. message, source .. ": " .. tostring(got))
+"#;
+    if let Err(error) = bench.lua.load(check).call::<()>((source, message)) {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn errors_are_texts_with_the_programs_line() {
+    fails(r#"local x = ("x"):find("%")"#, "malformed pattern (ends with '%')");
+    fails(r#"local x = ("x"):find("%")"#, "malformed pattern (ends with '%')");
+    fails(r#"local x = ("x"):match("%")"#, "malformed pattern (ends with '%')");
+    fails(r#"local x = ("x"):gsub("%f", "")"#, "missing '[' after '%f' in pattern");
+    fails(r#"local x = ("x"):gsub("%f", {})"#, "missing '[' after '%f' in pattern");
+    fails(r#"for _ in ("x"):gmatch("%f") do end"#, "missing '[' after '%f' in pattern");
+    fails(r#"local x = ("x"):gsub("x", {x = {}})"#, "invalid replacement value (a table)");
+    fails(r#"local x = ("x"):gsub("x", "%y")"#, "invalid use of '%' in replacement string");
+    fails(
+        r#"local x = ("x"):gsub("x")"#,
+        "bad argument #3 to 'gsub' (string/function/table expected, got nil)",
+    );
+    fails(
+        r#"local x = ("%d"):format("x")"#,
+        "bad argument #2 to 'format' (number expected, got string)",
+    );
+    fails(r#"local x = ("%d%d"):format(1)"#, "bad argument #3 to 'format' (no value)");
+    fails(r#"local x = ("%y"):format(1)"#, "invalid conversion '%y' to 'format'");
+    fails(r#"local x = ("x"):rep({})"#, "bad argument #2 to 'rep' (number expected, got table)");
+    fails(r#"local x = ("x"):rep(1 << 40)"#, "resulting string too large");
+    fails(
+        r#"local x = string.upper({})"#,
+        "bad argument #1 to 'upper' (string expected, got table)",
+    );
+    fails(
+        r#"for _ in pairs(nil) do end"#,
+        "bad argument #1 to 'for iterator' (table expected, got nil)",
+    );
+    fails(r#"local x = table.concat({1, {}})"#, "invalid value (at index 2) in table for 'concat'");
+    fails(r#"table.insert({}, 3, 1)"#, "bad argument #2 to 'insert' (position out of bounds)");
+    fails(r#"table.insert({})"#, "wrong number of arguments to 'insert'");
+    fails(r#"local x = table.unpack({}, 1, 1e9)"#, "too many results to unpack");
+    fails(r#"local x = string.find()"#, "bad argument #1 to 'find' (string expected, got nil)");
+    fails(
+        r#"local x = ("x"):find("x", 1.5)"#,
+        "bad argument #3 to 'find' (number has no integer representation)",
+    );
+    fails(r#"table.remove({1}, 5)"#, "bad argument #2 to 'remove' (position out of bounds)");
+    fails(r#"local x = tostring()"#, "bad argument #1 to 'tostring' (value expected)");
+    fails(
+        r#"local x = tostring(setmetatable({}, {__tostring = function() end}))"#,
+        "'__tostring' must return a string",
+    );
+    fails(
+        r#"local x = ("%s"):format(setmetatable({}, {__tostring = function() end}))"#,
+        "'__tostring' must return a string",
+    );
+    fails(
+        r#"setmetatable(setmetatable({}, {__metatable = 1}), {})"#,
+        "cannot change a protected metatable",
+    );
+    fails(r#"local x = utf8.offset("\x80", 1)"#, "initial position is a continuation byte");
+}
+
+#[test]
+fn callbacks_may_park() {
+    run(r##"
+local function parked(f, ...)
+  local args, values = table.pack(...), {}
+  local co = coroutine.create(f)
+  local ok, value = coroutine.resume(co, ...)
+  while ok and coroutine.status(co) == "suspended" do
+    values[#values + 1] = value
+    ok, value = coroutine.resume(co, value)
+  end
+  assert(ok, value)
+  return value, #values
+end
+local t = {3, 1, 2}
+local _, n = parked(function()
+  table.sort(t, function(a, b) coroutine.yield(a) return a < b end)
+end)
+assert(table.concat(t, " ") == "1 2 3" and n >= 3)
+local text, n = parked(function() return (("a-b-c"):gsub("%a", coroutine.yield)) end)
+assert(text == "a-b-c" and n == 3)
+local text, n = parked(function() return (("a-b"):gsub("%a", setmetatable({}, {__index = function(_, k) return coroutine.yield(k) .. "!" end}))) end)
+assert(text == "a!-b!" and n == 2)
+local object = setmetatable({}, {__tostring = function() return coroutine.yield("shown") end})
+assert(parked(function() return tostring(object) end) == "shown")
+assert(parked(function() return ("<%s>"):format(object) end) == "<shown>")
+local list = setmetatable({}, {__index = function(_, i) return coroutine.yield("v" .. i) end, __len = function() return 2 end})
+assert(parked(function() return table.concat(list, ",") end) == "v1,v2")
+local from = setmetatable({}, {__pairs = function(t) return function(_, k) return coroutine.yield(not k and 1 or nil) end, t, nil end})
+assert(parked(function() for k in pairs(from) do return k end end) == 1)
+"##);
+}
+
+#[test]
+fn sort_sorts() {
+    run(r##"
+local seed = 1
+local function random(n) seed = seed * 48271 % 2147483647 return seed % n end
+for round = 1, 60 do
+  local t, n = {}, random(300)
+  for i = 1, n do t[i] = random(50) end
+  local s = table.move(t, 1, n, 1, {})
+  local byfirst = {}
+  for i = 1, n do byfirst[i] = {t[i], i} end
+  table.sort(t)
+  table.sort(s, function(a, b) return a > b end)
+  table.sort(byfirst, function(a, b) return a[1] < b[1] end)
+  for i = 2, n do
+    assert(t[i - 1] <= t[i] and s[i - 1] >= s[i])
+    local a, b = byfirst[i - 1], byfirst[i]
+    assert(a[1] < b[1] or a[1] == b[1] and a[2] < b[2])
+  end
+end
+local mixed = {2.5, 1, 2, -0.0, 0, 1.0}
+table.sort(mixed)
+assert(table.concat(mixed, " ") == "-0.0 0 1 1.0 2 2.5")
+local words = {"b", "a", "\0", "B", "aa", "\255"}
+table.sort(words)
+assert(table.concat(words, " ") == "\0 B a aa b \255")
+local low = setmetatable({1}, {__lt = function(a, b) return a[1] < b[1] end})
+local high = setmetatable({2}, getmetatable(low))
+local objects = {high, low}
+table.sort(objects)
+assert(objects[1] == low)
+local function message(...) return select(2, pcall(table.sort, ...)) end
+assert(message({{}, {}}) == "attempt to compare two table values")
+assert(message({1, "x"}):find("attempt to compare %a+ with %a+"))
+assert(message({1, {}, 3}):find("attempt to compare %a+ with %a+"))
+local same = {}
+for i = 1, 100 do same[i] = 1 end
+assert(message(same, function() return true end):find("invalid order function for sorting"))
+local calls = 0
+local many = {}
+for i = 1, 1024 do many[i] = (i * 7919) % 1024 end
+table.sort(many, function(a, b) calls = calls + 1 return a < b end)
+assert(calls < 1024 * 13, calls)
+"##);
+}
+
+#[test]
+fn table_functions_do_as_lua_does() {
+    run(r##"
+local t = {1, 2, 3}
+table.insert(t, 4) table.insert(t, 1, 0) table.insert(t, 6, 5)
+assert(table.concat(t, " ") == "0 1 2 3 4 5")
+assert(table.remove(t) == 5 and table.remove(t, 1) == 0 and table.remove(t, #t + 1) == nil)
+assert(table.concat(t, " ") == "1 2 3 4")
+assert(table.remove({}) == nil and table.remove({}, 0) == nil)
+assert(table.concat(table.move(t, 2, 4, 1), " ") == "2 3 4 4")
+assert(table.concat(table.move({1, 2, 3}, 1, 3, 2), " ") == "1 1 2 3")
+assert(table.concat({1, 2.5, "x"}, ", ", 2, 3) == "2.5, x" and table.concat({}, "x") == "")
+assert(select("#", table.unpack({}, 1, 7)) == 7 and select("#", table.unpack({1, 2, 3, 4})) == 4)
+assert(select("#", table.unpack({}, math.mininteger, math.mininteger + 5)) == 6)
+assert(not pcall(table.unpack, {}, math.mininteger, math.maxinteger))
+local log = {}
+local proxy = setmetatable({}, {__len = function() return 2 end,
+  __index = function(_, k) return k * 10 end, __newindex = function(_, k, v) log[#log + 1] = k .. "=" .. tostring(v) end})
+table.insert(proxy, 1, 5)
+assert(table.concat(log, " ") == "3=20 2=10 1=5")
+assert(table.concat(proxy, " ") == "10 20")
+"##);
+}

@@ -1,0 +1,315 @@
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use hothouse_abi::{
+    Body, ExitStatus, Gate, Resume, Signal, Step, Trap, Value as Data,
+};
+use mlua::{Function, IntoLuaMulti, MultiValue, Thread, ThreadStatus, Value};
+
+use crate::answers::{self, Shape};
+use crate::context::Current;
+use crate::fork::Image;
+use crate::record::Record;
+use crate::state::{State, Tenant};
+use crate::{failure, values};
+
+/// A Lua program as the kernel runs it: layers of coroutines, a handler's over what it interrupted.
+pub(crate) struct LuaProcess {
+    // invariant: handles into the Lua state are dropped before the tenant.
+    layers: Vec<Layer>,
+    record: Option<Rc<Record>>,
+    start: Option<Start>,
+    folder: Option<PathBuf>,
+    /// How the main coroutine ended.
+    status: ExitStatus,
+    tenant: Tenant,
+}
+
+/// What a process starts with.
+pub(crate) enum Start {
+    /// A compiled file.
+    Chunk { chunk: usize, args: Vec<Data> },
+    /// The copy that a fork made.
+    Fork(Image),
+}
+
+/// What the next answer is for.
+enum Layer {
+    /// A coroutine that waits for it.
+    Lua { thread: Thread, kind: Kind, shape: Shape },
+    /// Nothing: a message goes out first.
+    Diagnose(String),
+    /// Nothing: a handler ended.
+    SigReturn,
+    /// Nothing: the hooks ended.
+    Exit,
+    /// Nothing: the answer is this one, kept while a late handler ran.
+    Answer(Resume),
+    /// Nothing: the process ended.
+    End,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Main,
+    Handler(Signal),
+    /// A handler whose `SigReturn` was made before it ran.
+    LateHandler,
+    Hooks,
+}
+
+/// What a coroutine did.
+enum Outcome {
+    Yielded,
+    Returned(Value),
+    Failed(mlua::Error),
+}
+
+impl LuaProcess {
+    pub(crate) fn new(tenant: Tenant, folder: Option<PathBuf>, start: Start) -> LuaProcess {
+        LuaProcess {
+            layers: Vec::new(),
+            record: None,
+            start: Some(start),
+            folder,
+            status: ExitStatus::Exited(Data::Nil),
+            tenant,
+        }
+    }
+
+    fn state(&self) -> Rc<State> {
+        self.tenant.state().clone()
+    }
+
+    /// Acts on what the kernel resumed with until a trap parks or the program ends.
+    fn run(&mut self, state: &State, record: &Rc<Record>, mut resume: Resume) -> Step {
+        loop {
+            let next = match resume {
+                Resume::Start => self.begin(state, record),
+                Resume::Handler(signal) => self.handler(state, Kind::Handler(signal), signal),
+                Resume::Hooks => {
+                    record.in_hooks.set(true);
+                    state.context.budget.refill();
+                    let hooks = state.prelude.run_hooks.clone();
+                    self.push(state, hooks, Kind::Hooks, ())
+                }
+                Resume::Unwind => return self.unwind(state, record),
+                answer => match self.layers.pop() {
+                    None => return Step::Ended(self.status.clone()),
+                    Some(layer) => self.answered(state, record, layer, answer),
+                },
+            };
+            match next {
+                Next::Resume(next) => resume = next,
+                Next::Parked => return Step::Parked,
+                Next::Ended => return Step::Ended(self.status.clone()),
+            }
+        }
+    }
+
+    fn begin(&mut self, state: &State, record: &Rc<Record>) -> Next {
+        let start = self.start.take();
+        let made = state.with_head_room(|lua| -> mlua::Result<(Function, MultiValue)> {
+            match start {
+                Some(Start::Chunk { chunk, args }) => {
+                    let mut values = MultiValue::with_capacity(args.len() + 1);
+                    values.push_back(Value::Table(record.globals.clone()));
+                    for arg in &args {
+                        values.push_back(values::to_lua(lua, arg)?);
+                    }
+                    Ok((state.function(chunk), values))
+                }
+                Some(Start::Fork(image)) => image.decode(state, record),
+                None => Err(mlua::Error::runtime("the program was started twice")),
+            }
+        });
+        match made {
+            Ok((function, args)) => self.push(state, function, Kind::Main, args),
+            Err(error) => self.failed(state, record, Kind::Main, &error),
+        }
+    }
+
+    fn handler(&mut self, state: &State, kind: Kind, signal: Signal) -> Next {
+        let handle = state.prelude.handle.clone();
+        self.push(state, handle, kind, signal.number())
+    }
+
+    /// Starts a coroutine over what there is.
+    fn push(
+        &mut self,
+        state: &State,
+        function: Function,
+        kind: Kind,
+        args: impl IntoLuaMulti,
+    ) -> Next {
+        match state.with_head_room(|lua| lua.create_thread(function)) {
+            Ok(thread) => self.step(state, thread, kind, args),
+            Err(error) => match &self.record.clone() {
+                Some(record) => self.failed(state, record, kind, &error),
+                None => Next::Ended,
+            },
+        }
+    }
+
+    fn answered(
+        &mut self,
+        state: &State,
+        record: &Rc<Record>,
+        layer: Layer,
+        answer: Resume,
+    ) -> Next {
+        let trap = match layer {
+            Layer::Lua { thread, kind, shape } => {
+                let late = record.deferred.borrow_mut().pop();
+                if let Some(signal) = late {
+                    self.layers.push(Layer::Lua { thread, kind, shape });
+                    self.layers.push(Layer::Answer(answer));
+                    return self.handler(state, Kind::LateHandler, signal);
+                }
+                return match answers::to_lua(&state.lua, record, answer, shape) {
+                    Ok(reply) => {
+                        self.step(state, thread, kind, <(Value, Value, Value)>::from(reply))
+                    }
+                    Err(error) => {
+                        // Closed like a coroutine that failed by itself.
+                        let _ = state.prelude.close.call::<()>(thread);
+                        self.failed(state, record, kind, &error)
+                    }
+                };
+            }
+            Layer::Answer(kept) => return Next::Resume(kept),
+            Layer::End => return Next::Ended,
+            Layer::Diagnose(text) => Trap::Diagnose { text },
+            Layer::SigReturn => Trap::SigReturn,
+            Layer::Exit => Trap::Exit { status: self.status.clone() },
+        };
+        match state.context.raw_trap(trap) {
+            Some(answer) => Next::Resume(answer),
+            None => Next::Parked,
+        }
+    }
+
+    /// Runs a coroutine until it yields or ends.
+    fn step(&mut self, state: &State, thread: Thread, kind: Kind, args: impl IntoLuaMulti) -> Next {
+        let outcome = match thread.resume::<Value>(args) {
+            Ok(_) if thread.status() == ThreadStatus::Resumable => Outcome::Yielded,
+            Ok(value) => Outcome::Returned(value),
+            Err(error) => Outcome::Failed(error),
+        };
+        let next = match outcome {
+            Outcome::Yielded => {
+                let shape = state.context.shape();
+                self.layers.push(Layer::Lua { thread, kind, shape });
+                state.context.take_parking();
+                return self.pending(state);
+            }
+            Outcome::Returned(value) => self.returned(kind, &value),
+            Outcome::Failed(error) => match &self.record.clone() {
+                Some(record) => self.failed(state, record, kind, &error),
+                None => Next::Ended,
+            },
+        };
+        // It ended between a trap that parked and the yield: the answer is still to come.
+        if state.context.take_parking() { self.pending(state) } else { next }
+    }
+
+    fn pending(&self, state: &State) -> Next {
+        state.context.take_pending().map_or(Next::Parked, Next::Resume)
+    }
+
+    fn returned(&mut self, kind: Kind, value: &Value) -> Next {
+        match kind {
+            Kind::Main => {
+                let value = values::to_data(value).unwrap_or_default();
+                self.status = ExitStatus::Exited(value);
+                self.layers.push(Layer::End);
+            }
+            Kind::Handler(_) => self.layers.push(Layer::SigReturn),
+            Kind::LateHandler => {}
+            Kind::Hooks => self.layers.push(Layer::Exit),
+        }
+        Next::Resume(Resume::Unit)
+    }
+
+    fn failed(
+        &mut self,
+        state: &State,
+        record: &Rc<Record>,
+        kind: Kind,
+        error: &mlua::Error,
+    ) -> Next {
+        let doom = record.doom.borrow().clone();
+        let (message, trace) = failure::describe(error, doom.as_deref());
+        let fatal = doom.is_some() || failure::is_memory(error);
+        let text = match kind {
+            Kind::Handler(signal) if !fatal => format!("in the handler of {signal}: {message}"),
+            _ => message.clone(),
+        };
+        match kind {
+            Kind::Hooks => self.layers.push(Layer::Exit),
+            Kind::Handler(_) if !fatal => self.layers.push(Layer::SigReturn),
+            Kind::LateHandler if !fatal => {}
+            _ => {
+                self.status = ExitStatus::Failed(message);
+                self.close_layers(state, record);
+                self.layers.push(Layer::End);
+            }
+        }
+        self.layers.push(Layer::Diagnose(text + &trace));
+        Next::Resume(Resume::Unit)
+    }
+
+    fn unwind(&mut self, state: &State, record: &Record) -> Step {
+        state.context.budget.refill();
+        self.close_layers(state, record);
+        Step::Ended(self.status.clone())
+    }
+
+    /// Runs what the coroutines have to close, the innermost first.
+    fn close_layers(&mut self, state: &State, record: &Record) {
+        record.unwinding.set(true);
+        while let Some(layer) = self.layers.pop() {
+            if let Layer::Lua { thread, .. } = layer {
+                // What fails while closing has nobody left to hear of it.
+                let _ = state.prelude.close.call::<()>(thread);
+            }
+        }
+        record.unwinding.set(false);
+    }
+}
+
+/// How [`LuaProcess::run`] goes on.
+enum Next {
+    Resume(Resume),
+    Parked,
+    Ended,
+}
+
+impl Body for LuaProcess {
+    fn resume(&mut self, gate: &Rc<dyn Gate>, resume: Resume) -> Step {
+        let state = self.state();
+        let record = match &self.record {
+            Some(record) => record.clone(),
+            None => match state.with_head_room(|_| state.new_record(self.folder.take())) {
+                Ok(record) => self.record.insert(Rc::new(record)).clone(),
+                Err(_) => return Step::Ended(ExitStatus::Failed("not enough memory".to_owned())),
+            },
+        };
+        let current = Current { gate: gate.clone(), record: record.clone() };
+        let before = state.context.enter(Some(current));
+        let step = self.run(&state, &record, resume);
+        if record.in_hooks.get() {
+            record.hooks_left.set(state.context.budget.left());
+        }
+        state.context.enter(before);
+        step
+    }
+
+    fn place(&self) -> Option<String> {
+        let thread = self.layers.iter().rev().find_map(|layer| match layer {
+            Layer::Lua { thread, .. } => Some(thread),
+            _ => None,
+        })?;
+        self.tenant.state().where_is(thread)
+    }
+}
