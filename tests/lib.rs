@@ -1,1 +1,106 @@
-//! Tests.
+//! What the suites share: a scenario is run twice, its traces are compared, and after each run the
+//! machine must hold nothing.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use hothouse::{
+    Builder, Captured, End, Exit, Held, Kernel, Outcome, Pid, Report, Sys, Until, program,
+};
+
+/// What a scenario came to.
+#[derive(Debug)]
+pub struct Run {
+    /// How it ended.
+    pub end: End,
+    /// The report, from before the remaining processes were killed.
+    pub report: Report,
+    /// The lines that programs logged.
+    pub lines: Vec<String>,
+    /// The messages about programs.
+    pub diagnostics: Vec<String>,
+}
+
+impl Run {
+    /// The exit record of a process started from outside.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn exit(&self, pid: u64) -> &Exit {
+        self.report.exit(Pid::new(pid)).unwrap_or_else(|| panic!("no exit record of {pid}: {self:?}"))
+    }
+}
+
+/// Runs a scenario twice until nobody can run, and checks that both runs are the same and leave
+/// nothing behind.
+///
+/// `set_up` gets a fresh kernel each time and starts the processes.
+///
+/// # Panics
+///
+/// If the two runs differ, or the machine holds something after all processes were killed.
+pub fn scenario(set_up: impl Fn(&mut Kernel)) -> Run {
+    scenario_with(|builder| builder, set_up, || Until::Idle)
+}
+
+/// The same with settings and an end of its own.
+///
+/// # Panics
+///
+/// As [`scenario`].
+pub fn scenario_with(
+    settings: impl Fn(Builder) -> Builder,
+    set_up: impl Fn(&mut Kernel),
+    until: impl Fn() -> Until,
+) -> Run {
+    let once = || {
+        let captured = Captured::default();
+        let builder = Kernel::builder().console(captured.clone()).hash(true);
+        let mut kernel = settings(builder).build().expect("the settings are good");
+        set_up(&mut kernel);
+        let end = kernel.run_until(until());
+        let report = kernel.report();
+        kernel.kill_all();
+        assert_eq!(kernel.held(), Held { stacks: kernel.held().stacks, ..Held::default() });
+        let given_up = usize::try_from(kernel.report().counters.abandoned).expect("a small number");
+        assert!(kernel.held().stacks <= given_up, "stacks are left: {:?}", kernel.held());
+        Run { end, report, lines: captured.lines(), diagnostics: captured.diagnostics() }
+    };
+    let (first, second) = (once(), once());
+    assert_eq!(first.report.hash, second.report.hash, "two runs of one scenario differ");
+    assert_eq!(first.lines, second.lines);
+    first
+}
+
+/// Runs one program as pid 1 in a scenario, and passes its failure on: the way to test what a
+/// single program sees.
+///
+/// # Panics
+///
+/// If the program did not exit with success.
+pub fn solo<R: Outcome>(main: impl Fn(&Sys) -> R + Clone + 'static) -> Run {
+    let run = scenario(|kernel| {
+        let main = main.clone();
+        kernel.spawn("solo", program(move |sys: &Sys| main(sys))).expect("there is room");
+    });
+    let exit = run.exit(1);
+    assert!(exit.status.is_success(), "{}: {:?}", exit.status, run.diagnostics);
+    run
+}
+
+/// A list that several processes write to, for looking at the order of things.
+#[derive(Clone, Debug, Default)]
+pub struct Notes(Rc<RefCell<Vec<String>>>);
+
+impl Notes {
+    /// Adds a line.
+    pub fn add(&self, line: impl Into<String>) {
+        self.0.borrow_mut().push(line.into());
+    }
+
+    /// Takes all lines.
+    pub fn take(&self) -> Vec<String> {
+        self.0.take()
+    }
+}

@@ -97,14 +97,6 @@ impl Mailbox {
         }
     }
 
-    /// Whether [`take_sent`](Self::take_sent) would find one.
-    pub(crate) fn has_sent(&self, filter: &Filter) -> bool {
-        match &self.store {
-            Store::Shallow(events) => events.iter().any(|event| filter.matches(event)),
-            Store::Deep(deep) => deep.first_sent(filter).is_some(),
-        }
-    }
-
     /// Takes the oldest sent event that matches.
     #[inline]
     pub(crate) fn take_sent(&mut self, filter: &Filter) -> Option<Event> {
@@ -135,15 +127,6 @@ impl Mailbox {
                 let node = deep.arrivals().find(|&node| matches(deep.event(node)));
                 self.take(|_| false, |_| node)
             }
-        }
-    }
-
-    /// Takes all events, oldest first.
-    pub(crate) fn drain(&mut self) -> Vec<Event> {
-        self.bytes = 0;
-        match std::mem::take(&mut self.store) {
-            Store::Shallow(events) => events.into(),
-            Store::Deep(mut deep) => deep.drain().collect(),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::library::Budget;
 use crate::place;
 use crate::raw;
 use crate::record::Record;
+use crate::state::State;
 
 /// What the callbacks of a Lua state need to know of the step that runs now.
 pub(crate) struct Context {
@@ -30,6 +31,7 @@ pub(crate) struct Context {
 pub(crate) struct Current {
     pub(crate) gate: Rc<dyn Gate>,
     pub(crate) record: Rc<Record>,
+    pub(crate) state: Rc<State>,
 }
 
 impl Context {
@@ -96,7 +98,7 @@ impl Context {
     /// Makes a trap for Lua. `parks` says whether the call may park by its nature: then it is
     /// refused, and nothing changed, where Lua can't yield.
     pub(crate) fn trap(&self, lua: &Lua, trap: Trap, shape: Shape) -> mlua::Result<Reply> {
-        let Some(Current { gate, record }) = self.current() else {
+        let Some(Current { gate, record, .. }) = self.current() else {
             return Reply::failed(lua, "no process runs");
         };
         let name = trap.name();
@@ -218,7 +220,7 @@ impl Context {
 
     /// A trap made by the runtime itself; `None` if it parked.
     pub(crate) fn raw_trap(&self, trap: Trap) -> Option<Resume> {
-        let Current { gate, record } = self.current()?;
+        let Current { gate, record, .. } = self.current()?;
         let mut frame = Frame::new(trap);
         frame.unwinding = record.unwinding.get();
         match gate.trap(&mut frame) {

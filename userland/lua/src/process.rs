@@ -4,7 +4,8 @@ use std::rc::Rc;
 use hothouse_abi::{
     Body, ExitStatus, Gate, Resume, Signal, Step, Trap, Value as Data,
 };
-use mlua::{Function, IntoLuaMulti, MultiValue, Thread, ThreadStatus, Value};
+use mlua::thread::ThreadStatus;
+use mlua::{Function, IntoLuaMulti, MultiValue, Thread, Value};
 
 use crate::answers::{self, Shape};
 use crate::context::Current;
@@ -295,7 +296,7 @@ impl Body for LuaProcess {
                 Err(_) => return Step::Ended(ExitStatus::Failed("not enough memory".to_owned())),
             },
         };
-        let current = Current { gate: gate.clone(), record: record.clone() };
+        let current = Current { gate: gate.clone(), record: record.clone(), state: state.clone() };
         let before = state.context.enter(Some(current));
         let step = self.run(&state, &record, resume);
         if record.in_hooks.get() {

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
-use mlua::{ChunkMode, Function, HookTriggers, Lua, Table, Thread, Value, VmState};
+use mlua::chunk::ChunkMode;
+use mlua::{Function, HookTriggers, Lua, Table, Thread, Value, VmState};
 
 use crate::context::Context;
 use crate::error::LuaError;
@@ -35,14 +36,36 @@ pub(crate) struct Prelude {
     pub(crate) run_hooks: Function,
     /// Closes a coroutine and those that it waits in.
     pub(crate) close: Function,
-    /// A coroutine's traceback, as text.
-    traceback: Function,
+    /// Looks into functions and coroutines.
+    pub(crate) debug: Debug,
     /// The metatable of every process's globals.
     globals: Table,
     /// Shared values by name, for forks.
     pub(crate) names: Table,
     /// The names of shared values.
     pub(crate) values: Table,
+}
+
+/// The functions of Lua's `debug` library that the runtime uses.
+pub(crate) struct Debug {
+    pub(crate) traceback: Function,
+    pub(crate) getupvalue: Function,
+    pub(crate) setupvalue: Function,
+    pub(crate) upvalueid: Function,
+    pub(crate) upvaluejoin: Function,
+}
+
+impl Debug {
+    fn of(lua: &Lua) -> mlua::Result<Debug> {
+        let debug: Table = lua.globals().raw_get("debug")?;
+        Ok(Debug {
+            traceback: debug.raw_get("traceback")?,
+            getupvalue: debug.raw_get("getupvalue")?,
+            setupvalue: debug.raw_get("setupvalue")?,
+            upvalueid: debug.raw_get("upvalueid")?,
+            upvaluejoin: debug.raw_get("upvaluejoin")?,
+        })
+    }
 }
 
 /// Compiled files: each is a function of its globals.
@@ -105,7 +128,7 @@ impl State {
 
     /// The innermost line of a coroutine that waits, such as `server.lua:12`.
     pub(crate) fn where_is(&self, thread: &Thread) -> Option<String> {
-        let trace: String = self.prelude.traceback.call(thread.clone()).ok()?;
+        let trace: String = self.prelude.debug.traceback.call(thread.clone()).ok()?;
         place::of_traceback(&trace)
     }
 
@@ -182,7 +205,8 @@ fn install_hook(lua: &Lua, context: &Rc<Context>, settings: &LuaSettings) -> mlu
     let context = context.clone();
     let triggers = HookTriggers::new().every_nth_instruction(period);
     lua.set_global_hook(triggers, move |lua, _| {
-        let spent = context.budget.charge(period.into()).is_err();
+        let charged = context.budget.charge(period.into());
+        let spent = charged.is_err() || context.budget.is_exhausted();
         let doom = context.doom_text();
         // Between a trap that parked and the yield, nothing may go wrong.
         if (spent || doom.is_some()) && !context.is_parking() {
@@ -217,7 +241,7 @@ fn load_prelude(lua: &Lua, context: &Rc<Context>, host: &Weak<Host>) -> mlua::Re
         handle: made.raw_get("handle")?,
         run_hooks: made.raw_get("run_hooks")?,
         close,
-        traceback: lua.globals().raw_get::<Table>("debug")?.raw_get("traceback")?,
+        debug: Debug::of(lua)?,
         globals: made.raw_get("globals")?,
         names: made.raw_get("names")?,
         values: made.raw_get("values")?,

@@ -1,12 +1,12 @@
 -- Helpers of the other chunks: argument checks and errors in the words of Lua's own library.
-local base = ...
-local error, type, pcall, tonumber, rawtostring = base.error, base.type, base.pcall, base.tonumber, base.tostring
-local tointeger, mathtype, gsub = base.math.tointeger, base.math.type, base.string.gsub
+local std = ...
+local error, type, pcall, tonumber, rawtostring = std.error, std.type, std.pcall, std.tonumber, std.tostring
+local tointeger, mathtype, gsub = std.math.tointeger, std.math.type, std.string.gsub
 
 -- What the chunks replace, as it was before.
 local raw = {
-  next = base.next, rawget = base.rawget, setmetatable = base.setmetatable, sort = base.table.sort,
-  find = base.string.find, sub = base.string.sub, format = base.string.format,
+  next = std.next, rawget = std.rawget, setmetatable = std.setmetatable, sort = std.table.sort,
+  find = std.string.find, sub = std.string.sub, format = std.string.format,
 }
 
 local check = { raw = raw }

@@ -1,9 +1,9 @@
 -- tostring without addresses: tables, functions, coroutines and userdata have numbers, given in the
 -- order in which they are first shown. The numbers are kept in a weak table, which no program can
 -- see, and are never given twice.
-local base, prim, check = ...
-local error, type, getmetatable = base.error, base.type, base.getmetatable
-local rawtostring, select = base.tostring, base.select
+local std, prim, check, base = ...
+local error, type, getmetatable = std.error, std.type, std.getmetatable
+local rawtostring, select = std.tostring, std.select
 local find, sub = check.raw.find, check.raw.sub
 local metafields = prim.metafields
 

@@ -9,9 +9,11 @@ const PROXIES: &str = "hothouse.frozen.proxies";
 
 /// Raises the error of a write; `...` is the library's name.
 const WRITE: &str = r#"
-local error, tostring, name = ...
+local error, type, name = ...
 return function(_, key)
-  error("attempt to change a frozen library (" .. name .. "." .. tostring(key) .. ")", 2)
+  local kind = type(key)
+  local field = (kind == "string" or kind == "number") and key or "[" .. kind .. "]"
+  error("attempt to change a frozen library (" .. name .. "." .. field .. ")", 2)
 end
 "#;
 
@@ -32,8 +34,8 @@ pub(crate) fn freeze(lua: &Lua, name: &str, table: &Table) -> Result<Table> {
     let proxy = lua.create_table()?;
     let metatable = lua.create_table()?;
     let error: Value = lua.globals().get("error")?;
-    let show: Value = lua.globals().get("tostring")?;
-    let write = lua.load(WRITE).set_name(super::CHUNK_NAME).call::<Value>((error, show, name))?;
+    let kind: Value = lua.globals().get("type")?;
+    let write = lua.load(WRITE).set_name(super::CHUNK_NAME).call::<Value>((error, kind, name))?;
     metatable.raw_set("__index", table)?;
     metatable.raw_set("__newindex", write)?;
     metatable.raw_set("__metatable", "frozen")?;

@@ -1,9 +1,8 @@
 -- Raw access that respects frozen libraries, and setmetatable without what depends on the collector.
-local base, prim, check = ...
-local error, type, pcall, select = base.error, base.type, base.pcall, base.select
-local rawget, rawset, rawlen, next = base.rawget, base.rawset, base.rawlen, base.next
-local getmetatable, setmetatable = base.getmetatable, base.setmetatable
-local rawtostring = base.tostring
+local std, prim, check, base = ...
+local error, type, pcall, select = std.error, std.type, std.pcall, std.select
+local rawget, rawset, rawlen = std.rawget, std.rawset, std.rawlen
+local getmetatable, setmetatable = std.getmetatable, std.setmetatable
 local frozen, finish, mistyped = prim.frozen, check.finish, check.mistyped
 
 function base.rawget(t, key)

@@ -11,6 +11,12 @@ mod pattern;
 mod strings;
 
 #[cfg(test)]
+mod order_tests;
+#[cfg(test)]
+mod pattern_tests;
+#[cfg(test)]
+mod table_tests;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use budget::{Budget, BudgetExhausted};
@@ -18,24 +24,26 @@ pub(crate) use freeze::freeze;
 
 use mlua::{Error, Function, Lua, LuaString, Result, Table, Value};
 
-/// The parts that are written in Lua, in order of loading: each gets the base library, the
-/// primitives and the helpers.
-const CHUNKS: [(&str, &str); 5] = [
-    ("guard", include_str!("guard.lua")),
-    ("display", include_str!("display.lua")),
-    ("order", include_str!("order.lua")),
-    ("strings", include_str!("strings.lua")),
-    ("tables", include_str!("tables.lua")),
+/// The parts that are written in Lua, in order of loading: each gets Lua's own libraries, the
+/// primitives, the helpers, and the table whose functions it replaces.
+const CHUNKS: [&str; 5] = [
+    include_str!("guard.lua"),
+    include_str!("display.lua"),
+    include_str!("order.lua"),
+    include_str!("strings.lua"),
+    include_str!("tables.lua"),
 ];
 
 /// The name that the library's Lua code has in tracebacks, all of its files alike.
 pub(crate) const CHUNK_NAME: &str = "=[library]";
 
-/// Replaces in `base`, a table with the standard libraries as `Lua::new` makes them, what differs
-/// from run to run, is not bounded, or calls back where a program could not park; sets the
-/// metatable of strings.
+/// Replaces in `base`, which has the libraries `string`, `table` and `utf8`, what differs from run
+/// to run, is not bounded, or calls back where a program could not park; sets the metatable of
+/// strings.
 ///
-/// Call it once for a state, before `base` or its libraries are changed or frozen. `warn` is called
+/// The functions that it builds on are those of the state's globals: call it once for a state,
+/// before they are changed. `base` may be the globals or share the tables of its libraries with them; it
+/// must not have frozen ones. `warn` is called
 /// each time a program iterates over a table with several keys that have no order (tables, functions,
 /// coroutines); the message of an error that it returns is raised in the program, anything else
 /// that it returns as an error is passed on as it is.
@@ -50,15 +58,15 @@ pub(crate) fn install(
     warn: impl Fn() -> Result<()> + 'static,
 ) -> Result<()> {
     let prim = primitives(lua, budget, warn)?;
-    let helpers: Table = chunk(lua, "check", include_str!("check.lua"))?.call((base, &prim))?;
-    for (name, source) in CHUNKS {
-        chunk(lua, name, source)?.call::<()>((base, &prim, &helpers))?;
+    let std = lua.globals();
+    let helpers: Table = chunk(lua, include_str!("check.lua"))?.call(&std)?;
+    for source in CHUNKS {
+        chunk(lua, source)?.call::<()>((&std, &prim, &helpers, base))?;
     }
     string_metatable(lua, base)
 }
 
-fn chunk(lua: &Lua, name: &str, source: &str) -> Result<Function> {
-    debug_assert!(!name.is_empty());
+fn chunk(lua: &Lua, source: &str) -> Result<Function> {
     // An empty environment: library code that used a global by mistake would depend on the program.
     lua.load(source).set_name(CHUNK_NAME).set_environment(lua.create_table()?).into_function()
 }

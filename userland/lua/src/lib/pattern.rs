@@ -114,9 +114,9 @@ impl<'a> Matcher<'a> {
         Ok(None)
     }
 
-    /// How many values the last match gives: its captures, or the whole of it.
-    pub(crate) fn values(&self, whole: bool) -> usize {
-        if self.level == 0 && whole { 1 } else { self.level }
+    /// How many captures the last match has.
+    pub(crate) fn level(&self) -> usize {
+        self.level
     }
 
     /// Value `index` of the last match, which spans `start..end`.

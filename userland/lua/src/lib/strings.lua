@@ -1,13 +1,14 @@
 -- The string library on top of the matcher in Rust. Functions given to gsub and gmatch's loops are
 -- called from here, so that they may park.
-local base, prim, check = ...
-local error, type, select, pcall = base.error, base.type, base.select, base.pcall
-local rawtostring, charge = base.tostring, prim.charge
+local std, prim, check, base = ...
+local error, type, select, pcall = std.error, std.type, std.select, std.pcall
+local rawtostring, charge = std.tostring, prim.charge
 local pfind, pmatch, next_match, replace = prim.find, prim.match, prim.next_match, prim.replace
 local str, integer, finish, display = check.string, check.integer, check.finish, check.display
-local concat, pack, unpack = base.table.concat, base.table.pack, base.table.unpack
-local lib = base.string
-local find, sub, format, byte, rep = lib.find, lib.sub, lib.format, lib.byte, lib.rep
+local concat, pack, unpack = std.table.concat, std.table.pack, std.table.unpack
+local lib, own = base.string, std.string
+local find, sub, format, byte, rep = own.find, own.sub, own.format, own.byte, own.rep
+local packed, unpacked = own.pack, own.unpack
 
 -- Raises the message of a faulty pattern in the program.
 local function fault(message, level)
@@ -74,7 +75,7 @@ function lib.gmatch(s, pattern, init)
   end
   return function()
     if from > #s then return nil end
-    return advance(next_match(s, pattern, from, except, false))
+    return advance(next_match(s, pattern, from, except, false, false))
   end
 end
 
@@ -107,7 +108,7 @@ local function substitute(s, pattern, kind, by, most)
     return true
   end
   while count < most do
-    local more = take(next_match(s, pattern, from, except, anchored))
+    local more = take(next_match(s, pattern, from, except, anchored, kind == "table"))
     if not more or anchored then break end
   end
   if count == 0 then return s, 0 end
@@ -187,21 +188,21 @@ function lib.rep(s, n, separator)
 end
 
 -- A function whose time grows with the strings that it is given, charged for them.
-local function charged(library, name, share)
-  local original = library[name]
+local function charged(library, from, name, share)
+  local original = from[name]
   library[name] = function(s, ...)
     if type(s) == "string" and #s > 256 then charge(#s // share) end
     return finish(name, pcall(original, s, ...))
   end
 end
 
-charged(lib, "lower", 4)
-charged(lib, "upper", 4)
-charged(lib, "reverse", 4)
-charged(lib, "packsize", 1)
-charged(base.utf8, "len", 2)
-charged(base.utf8, "codepoint", 1)
-charged(base.utf8, "offset", 2)
+charged(lib, own, "lower", 4)
+charged(lib, own, "upper", 4)
+charged(lib, own, "reverse", 4)
+charged(lib, own, "packsize", 1)
+charged(base.utf8, std.utf8, "len", 2)
+charged(base.utf8, std.utf8, "codepoint", 1)
+charged(base.utf8, std.utf8, "offset", 2)
 
 -- One byte, as nearly every call asks for, is free.
 function lib.byte(s, first, last)
@@ -209,14 +210,12 @@ function lib.byte(s, first, last)
   return finish("byte", pcall(byte, s, first, last))
 end
 
-local unpacked = lib.unpack
 function lib.unpack(form, s, ...)
   if type(form) == "string" and #form > 256 then charge(#form) end
   if type(s) == "string" and #s > 256 then charge(#s // 32) end
   return finish("unpack", pcall(unpacked, form, s, ...))
 end
 
-local packed = lib.pack
 function lib.pack(form, ...)
   if type(form) == "string" then
     if #form > 256 then charge(#form) end

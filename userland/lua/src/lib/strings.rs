@@ -1,7 +1,7 @@
 //! What the string library needs from Rust: matching, replacing and splitting by patterns.
 //!
 //! Each function answers `false, message` for a faulty pattern, and raises
-//! [`BudgetExhausted`](super::BudgetExhausted) when the steps run out.
+//! [`BudgetExhausted`] when the steps run out.
 
 use mlua::{Error, IntoLua, Lua, LuaString, MultiValue, Result, Table, Value};
 
@@ -30,9 +30,10 @@ pub(super) fn primitives(lua: &Lua, prim: &Table, budget: &Budget) -> Result<()>
     };
     prim.raw_set("match", lua.create_function(matches)?)?;
     let account = budget.clone();
-    let next = move |lua: &Lua, args: (LuaString, LuaString, usize, Option<usize>, bool)| {
-        let (s, p, from, except, anchored) = args;
-        next_match(lua, &account, (&s.as_bytes(), &p.as_bytes()), from, except, anchored)
+    let next = move |lua: &Lua, args: (LuaString, LuaString, usize, Option<usize>, bool, bool)| {
+        let (s, p, from, except, anchored, first) = args;
+        let values = if first { Values::First } else { Values::All };
+        next_match(lua, &account, (&s.as_bytes(), &p.as_bytes()), (from, except, anchored), values)
     };
     prim.raw_set("next_match", lua.create_function(next)?)?;
     let account = budget.clone();
@@ -75,13 +76,29 @@ fn answer(
 /// A match: where it starts and ends, and its values.
 type Found<'a> = (usize, usize, Vec<Capture<'a>>);
 
-/// The values of a match; if it has no captures and `whole` is set, the whole of it.
+/// Which values of a match are asked for.
+#[derive(Clone, Copy)]
+enum Values {
+    /// Its captures.
+    Captures,
+    /// Its captures; if it has none, the whole of it.
+    All,
+    /// The first of those.
+    First,
+}
+
+/// The values of a match.
 fn found<'a>(
     matcher: &Matcher<'a>,
     (start, end): (usize, usize),
-    whole: bool,
+    values: Values,
 ) -> std::result::Result<Found<'a>, Fault> {
-    let captures = (0..matcher.values(whole)).map(|index| matcher.capture(index, start, end));
+    let count = match values {
+        Values::Captures => matcher.level(),
+        Values::All => matcher.level().max(1),
+        Values::First => 1,
+    };
+    let captures = (0..count).map(|index| matcher.capture(index, start, end));
     Ok((start, end, captures.collect::<std::result::Result<_, _>>()?))
 }
 
@@ -122,7 +139,7 @@ fn find(
         let (anchored, pattern) = anchor(pattern);
         counted(budget, subject, pattern, |matcher| {
             let span = matcher.search(init, anchored, None)?;
-            span.map(|span| found(matcher, span, false)).transpose()
+            span.map(|span| found(matcher, span, Values::Captures)).transpose()
         })?
     };
     let outcome = match outcome {
@@ -175,7 +192,7 @@ fn first_match(
     let (anchored, pattern) = anchor(pattern);
     let outcome = counted(budget, subject, pattern, |matcher| {
         let span = matcher.search(init, anchored, None)?;
-        span.map(|span| found(matcher, span, true)).transpose()
+        span.map(|span| found(matcher, span, Values::All)).transpose()
     })?;
     let outcome = match outcome {
         Ok(Some((_, _, captures))) => {
@@ -189,19 +206,18 @@ fn first_match(
     answer(lua, outcome)
 }
 
-/// `next_match(s, p, from, except, anchored)`: the offsets of start and end of the first match from
-/// offset `from` on that doesn't end at `except`, then captures or the whole match.
+/// `next_match(s, p, from, except, anchored, first)`: the offsets of start and end of the first match
+/// from offset `from` on that doesn't end at `except`, then its values, or the first of them only.
 fn next_match(
     lua: &Lua,
     budget: &Budget,
     (subject, pattern): (&[u8], &[u8]),
-    from: usize,
-    except: Option<usize>,
-    anchored: bool,
+    (from, except, anchored): (usize, Option<usize>, bool),
+    values: Values,
 ) -> Result<MultiValue> {
     let outcome = counted(budget, subject, pattern, |matcher| {
         let span = matcher.search(from, anchored, except)?;
-        span.map(|span| found(matcher, span, true)).transpose()
+        span.map(|span| found(matcher, span, values)).transpose()
     })?;
     let outcome = match outcome {
         Ok(Some((start, end, captures))) => {

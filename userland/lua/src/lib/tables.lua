@@ -1,14 +1,12 @@
 -- The table library: every loop that could be longer than the memory is Lua, so that it counts
 -- instructions and what it calls back may park.
-local base, prim, check = ...
-local error, type, select, pcall = base.error, base.type, base.select, base.pcall
-local getmetatable, mathtype = base.getmetatable, base.math.type
-local rawtostring = base.tostring
-local concat, sort, unpack = base.table.concat, base.table.sort, base.table.unpack
-local frozen, charge, metafields = prim.frozen, prim.charge, prim.metafields
+local std, prim, check, base = ...
+local error, type, select, pcall = std.error, std.type, std.select, std.pcall
+local getmetatable, mathtype = std.getmetatable, std.math.type
+local concat, sort, unpack = std.table.concat, std.table.sort, std.table.unpack
+local charge, metafields = prim.charge, prim.metafields
 local finish, integer, length, mistyped = check.finish, check.integer, check.length, check.mistyped
-local lib = base.table
-local math_max = base.math.maxinteger
+local lib, LARGEST = base.table, std.math.maxinteger
 
 -- Whether a value without a table's type can stand for a table with these metamethods.
 local function tablelike(value, first, second)
@@ -63,10 +61,10 @@ function lib.move(from, first, last, to, into)
   if into == nil then into = from end
   if type(into) ~= "table" and not tablelike(into, "__newindex") then mistyped(5, "move", "table", into) end
   if last < first then return into end
-  if not (first > 0 or last < math_max + first) then
+  if not (first > 0 or last < LARGEST + first) then
     error("bad argument #3 to 'move' (too many elements to move)", 2)
   end
-  if to > math_max - (last - first + 1) + 1 then
+  if to > LARGEST - (last - first + 1) + 1 then
     error("bad argument #4 to 'move' (destination wrap around)", 2)
   end
   local shift = to - first

@@ -3,6 +3,7 @@ local k, base, system, coroutines = ...
 
 local none, one, freeze = system.none, system.one, k.freeze
 local pcall, error, type, concat, pairs = base.pcall, error, type, table.concat, pairs
+local tointeger = math.tointeger
 local select, tostring = select, base.tostring
 
 function base.print(...)
@@ -14,6 +15,14 @@ function base.print(...)
 end
 
 local math = base.math
+
+local function integer(index, value)
+  local whole = type(value) == "number" and tointeger(value)
+  if not whole then
+    error("bad argument #" .. index .. " to 'random' (number expected, got " .. type(value) .. ")", 3)
+  end
+  return whole
+end
 
 -- Draws from the process's own stream; the kernel seeds it.
 function math.random(low, high, ...)
@@ -28,7 +37,7 @@ function math.random(low, high, ...)
   if count == 1 then
     low, high = 1, low
   end
-  local from, to = k.integer(1, low), k.integer(2, high)
+  local from, to = integer(1, low), integer(count, high)
   if count == 1 and to == 0 then
     return bits
   elseif from > to then

@@ -6,12 +6,15 @@ use crate::Sys;
 
 /// The kernel's locks by id. [`Mutex`](crate::Mutex), [`Semaphore`](crate::Semaphore),
 /// [`Condition`](crate::Condition) and [`Barrier`](crate::Barrier) wrap them with guards.
+///
+/// A lock lives until it is destroyed, or until no process is left that made, used or, as a child,
+/// inherited it.
 impl Sys<'_> {
     /// Makes a lock. Its id may be sent to others.
     ///
     /// # Errors
     ///
-    /// `EAGAIN` over the machine's limit of locks; `EINVAL` for a barrier of none.
+    /// `EAGAIN` over the limit of locks for a process; `EINVAL` for a barrier of none.
     pub fn create_lock(&self, kind: LockKind) -> Result<LockId, Errno> {
         call!(self, Trap::CreateLock { kind }, Resume::Lock(id) => id)
     }

@@ -20,6 +20,9 @@ use crate::Sys;
 ///             Ok(())
 ///         })?;
 ///     }
+///     for _ in 0..3 {
+///         sys.wait(None, None)?;
+///     }
 ///     Ok(())
 /// });
 /// ```
@@ -61,7 +64,7 @@ impl Sys<'_> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` for none; `EAGAIN` over the machine's limit of locks.
+    /// `EINVAL` for none; `EAGAIN` over the limit of locks for a process.
     pub fn barrier(&self, processes: u64) -> Result<Barrier, Errno> {
         self.create_lock(LockKind::Barrier(processes)).map(Barrier)
     }

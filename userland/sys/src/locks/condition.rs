@@ -81,7 +81,7 @@ impl Sys<'_> {
     ///
     /// # Errors
     ///
-    /// `EAGAIN` over the machine's limit of locks.
+    /// `EAGAIN` over the limit of locks for a process.
     pub fn condition(&self) -> Result<Condition, Errno> {
         self.create_lock(LockKind::Condition).map(Condition)
     }

@@ -7,7 +7,8 @@ use crate::Sys;
 /// A lock that one process at a time owns.
 ///
 /// It is only a handle: copy it into the programs that share the lock. The lock lives until
-/// [`destroy_lock`](Sys::destroy_lock) removes it.
+/// [`destroy_lock`](Sys::destroy_lock) removes it, or until no process is left that made, used or,
+/// as a child, inherited it.
 ///
 /// ```
 /// use hothouse_sys::{Errno, program};
@@ -41,7 +42,7 @@ impl Mutex {
     ///
     /// # Errors
     ///
-    /// `EAGAIN` over the machine's limit of locks.
+    /// `EAGAIN` over the limit of locks for a process.
     pub fn with_protocol(sys: &Sys, protocol: Protocol) -> Result<Mutex, Errno> {
         sys.create_lock(LockKind::Mutex(protocol)).map(Mutex)
     }
@@ -131,7 +132,7 @@ impl Sys<'_> {
     ///
     /// # Errors
     ///
-    /// `EAGAIN` over the machine's limit of locks.
+    /// `EAGAIN` over the limit of locks for a process.
     pub fn mutex(&self) -> Result<Mutex, Errno> {
         Mutex::with_protocol(self, Protocol::None)
     }

@@ -19,6 +19,9 @@ use crate::Sys;
 ///             sys.sleep(Duration::from_secs(1))
 ///         })?;
 ///     }
+///     for _ in 0..5 {
+///         sys.wait(None, None)?;
+///     }
 ///     Ok(())
 /// });
 /// ```
@@ -112,7 +115,7 @@ impl Sys<'_> {
     ///
     /// # Errors
     ///
-    /// `EAGAIN` over the machine's limit of locks.
+    /// `EAGAIN` over the limit of locks for a process.
     pub fn semaphore(&self, permits: u64) -> Result<Semaphore, Errno> {
         self.create_lock(LockKind::Semaphore(permits)).map(Semaphore)
     }

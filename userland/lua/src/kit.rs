@@ -1,0 +1,245 @@
+//! What the prelude needs from Rust besides the system calls.
+
+use std::path::Path;
+use std::rc::{Rc, Weak};
+
+use hothouse_abi::{Name, Program, Span, Trap};
+use mlua::{Error, Function, Lua, MultiValue, Table, Value};
+
+use crate::answers::{Reply, Shape};
+use crate::context::{Context, Current};
+use crate::fork::Image;
+use crate::host::{self, Host};
+use crate::process::{LuaProcess, Start};
+use crate::{dates, failure, library, place, seconds, values};
+
+type Answer = (Value, Value, Value);
+
+/// Puts the helpers into `kit`.
+///
+/// # Errors
+///
+/// A memory error.
+pub(crate) fn install(
+    lua: &Lua,
+    context: &Rc<Context>,
+    host: &Weak<Host>,
+    kit: &Table,
+) -> mlua::Result<()> {
+    let put = |name: &str, function: mlua::Result<Function>| kit.raw_set(name, function?);
+    let ctx = || context.clone();
+    let c = ctx();
+    put("strand", lua.create_function(move |lua, ()| c.strand(lua).map(Answer::from)))?;
+    put(
+        "place",
+        lua.create_function(|lua, text: String| Ok(place::prefix(lua, &text, Shape::Plain))),
+    )?;
+    let c = ctx();
+    put("shelf", lua.create_function(move |lua, name: String| shelf(lua, &c, &name)))?;
+    let c = ctx();
+    put("globals", lua.create_function(move |_, ()| Ok(c.record()?.globals.clone())))?;
+    let c = ctx();
+    put(
+        "sender",
+        lua.create_function(move |_, ()| Ok(c.record()?.sender.get().map(|pid| pid.number()))),
+    )?;
+    put("deadline", lua.create_function(|_, (now, timeout)| Ok(deadline(now, &timeout))))?;
+    let c = ctx();
+    put("catchable", lua.create_function(move |lua, error| catchable(lua, &c, &error)))?;
+    put("show", lua.create_function(|_, error| Ok(show(&error))))?;
+    put("scale", lua.create_function(|_, (bits, from, to)| Ok(scale(bits, from, to))))?;
+    put(
+        "freeze",
+        lua.create_function(|lua, (name, table): (String, Table)| {
+            library::freeze(lua, &name, &table)
+        }),
+    )?;
+    put("time", lua.create_function(|_, date: Table| Ok(dates::time(&date))))?;
+    put("date", lua.create_function(|lua, (format, time)| dates::date(lua, format, time)))?;
+    let (c, h) = (ctx(), host.clone());
+    put(
+        "start",
+        lua.create_function(move |lua, (path, args): (Value, MultiValue)| {
+            start(lua, &c, &h, &path, &args).map(Answer::from)
+        }),
+    )?;
+    let (c, h) = (ctx(), host.clone());
+    put("module", lua.create_function(move |lua, name: String| module(lua, &c, &h, &name)))?;
+    let (c, h) = (ctx(), host.clone());
+    put(
+        "fork",
+        lua.create_function(
+            move |lua, (function, name, args): (Function, Option<mlua::LuaString>, MultiValue)| {
+                fork(lua, &c, &h, &function, name, &args).map(Answer::from)
+            },
+        ),
+    )
+}
+
+/// The process's table of that name, made when it is first asked for.
+fn shelf(lua: &Lua, context: &Context, name: &str) -> mlua::Result<Table> {
+    let record = context.record()?;
+    let kept = record.shelf.borrow().clone();
+    let shelf = match kept {
+        Some(shelf) => shelf,
+        None => record.shelf.borrow_mut().insert(lua.create_table()?).clone(),
+    };
+    if let Value::Table(table) = shelf.raw_get::<Value>(name)? {
+        return Ok(table);
+    }
+    let table = lua.create_table()?;
+    shelf.raw_set(name, &table)?;
+    Ok(table)
+}
+
+/// When a wait that starts now ends, in nanoseconds; `None` if never.
+fn deadline(now: u64, timeout: &Value) -> Option<u64> {
+    let span: Span = seconds::of_value(timeout)??;
+    Some(now.saturating_add(span.nanos()).min(i64::MAX as u64))
+}
+
+/// The text of an error as a program may catch it; `None` if it ends the process.
+fn catchable(lua: &Lua, context: &Context, error: &Value) -> mlua::Result<Option<Value>> {
+    let text = match error {
+        Value::Error(error) if failure::is_doom(error) || failure::is_memory(error) => {
+            let (text, _) = failure::describe(error, context.doom_text().as_deref());
+            context.doom(&text);
+            return Ok(None);
+        }
+        Value::Error(error) => failure::text(error),
+        Value::String(_) => {
+            context.doom("not enough memory");
+            return Ok(None);
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(Value::String(lua.create_string(text)?)))
+}
+
+/// An error value as text, without a call of its metamethods.
+fn show(error: &Value) -> String {
+    match error {
+        Value::String(text) => text.to_string_lossy(),
+        Value::Integer(int) => int.to_string(),
+        Value::Number(float) => float.to_string(),
+        Value::Nil | Value::Boolean(_) => format!("(error object is {})", values::type_name(error)),
+        Value::Error(error) => failure::text(error),
+        other => format!("(error object is a {} value)", values::type_name(other)),
+    }
+}
+
+/// The random bits as an integer between the two, both included.
+fn scale(bits: i64, from: i64, to: i64) -> i64 {
+    let range = u128::from(to.wrapping_sub(from).cast_unsigned()) + 1;
+    let offset = (u128::from(bits.cast_unsigned()) * range) >> 64;
+    from.wrapping_add((offset as u64).cast_signed())
+}
+
+fn start(
+    lua: &Lua,
+    context: &Context,
+    host: &Weak<Host>,
+    path: &Value,
+    args: &MultiValue,
+) -> mlua::Result<Reply> {
+    let fail = |text: &str| Reply::failed(lua, place::prefix(lua, text, Shape::Plain));
+    let Value::String(path) = path else {
+        let got = values::type_name(path);
+        return fail(&format!("bad argument #1 (expected string, got {got})"));
+    };
+    let path = path.to_string_lossy();
+    let (record, host) = (context.record()?, upgrade(host)?);
+    let Some(folder) = &record.folder else {
+        return fail("this program has no folder to start others from");
+    };
+    let mut data = Vec::with_capacity(args.len());
+    for (i, arg) in args.iter().enumerate() {
+        match values::to_data(arg) {
+            Ok(arg) => data.push(arg),
+            Err(text) => return fail(&format!("bad argument #{} ({text})", i + 2)),
+        }
+    }
+    match host::inside(folder, &path).and_then(|file| host.load(&file, data)) {
+        Ok(program) => {
+            let name = Path::new(&path).file_name().unwrap_or_default().to_string_lossy();
+            spawn(lua, context, Name::from(&*name), program)
+        }
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
+fn spawn(lua: &Lua, context: &Context, name: Name, program: Program) -> mlua::Result<Reply> {
+    context.trap(lua, Trap::Spawn { name, program: Some(program) }, Shape::Plain)
+}
+
+fn upgrade(host: &Weak<Host>) -> mlua::Result<Rc<Host>> {
+    // A process that runs keeps its state, not the host: the user may have dropped that.
+    host.upgrade().ok_or_else(|| Error::runtime("the Lua host is gone"))
+}
+
+/// The chunk of a module of the user's, or nil and why there is none.
+fn module(
+    lua: &Lua,
+    context: &Context,
+    host: &Weak<Host>,
+    name: &str,
+) -> mlua::Result<(Option<Function>, Option<String>)> {
+    let Some(Current { record, state, .. }) = context.current() else {
+        return Ok((None, Some("no process runs".to_owned())));
+    };
+    let host = upgrade(host)?;
+    let Some(folder) = &record.folder else {
+        return Ok((None, Some(format!("no module '{name}': this program has no folder"))));
+    };
+    let _ = lua;
+    // A dot separates folders, as in Lua; a name that starts with one would be absolute.
+    let file = format!("{}.lua", name.replace('.', "/"));
+    let found = host::inside(folder, &file)
+        .and_then(|path| Ok((host.source(&path)?, path)))
+        .and_then(|(source, path)| state.chunk(&crate::state::chunk_name(&path), &source));
+    Ok(match found {
+        Ok(chunk) => (Some(state.function(chunk)), None),
+        Err(error) => (None, Some(format!("no module '{name}': {error}"))),
+    })
+}
+
+fn fork(
+    lua: &Lua,
+    context: &Context,
+    host: &Weak<Host>,
+    function: &Function,
+    name: Option<mlua::LuaString>,
+    args: &MultiValue,
+) -> mlua::Result<Reply> {
+    let Some(Current { record, state, .. }) = context.current() else {
+        return Reply::failed(lua, "no process runs");
+    };
+    let image = match Image::encode(&state, &record, function, args) {
+        Ok(image) => image,
+        Err(Error::RuntimeError(text)) => {
+            return Reply::failed(lua, place::prefix(lua, &text, Shape::Plain));
+        }
+        Err(error) => return Err(error),
+    };
+    let tenant = match upgrade(host)?.tenant() {
+        Ok(tenant) => tenant,
+        Err(error) => return Reply::failed(lua, error.to_string()),
+    };
+    let name = name.map_or(Name::short("fork"), |name| Name::from(&name.as_bytes()[..]));
+    let process = LuaProcess::new(tenant, record.folder.clone(), Start::Fork(image));
+    spawn(lua, context, name, Program::stepped(process))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scaled_bits_stay_in_the_interval() {
+        assert_eq!(scale(0, 1, 6), 1);
+        assert_eq!(scale(-1, 1, 6), 6);
+        assert_eq!(scale(-1, i64::MIN, i64::MAX), i64::MAX);
+        assert_eq!(scale(0, i64::MIN, i64::MAX), i64::MIN);
+        assert_eq!(scale(i64::MIN, 5, 5), 5);
+    }
+}
