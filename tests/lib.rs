@@ -80,13 +80,31 @@ pub fn scenario_with(
 ///
 /// If the program did not exit with success.
 pub fn solo<R: Outcome>(main: impl Fn(&Sys) -> R + Clone + 'static) -> Run {
-    let run = scenario(|kernel| {
+    solo_with(|builder| builder, main)
+}
+
+/// The same with settings of its own.
+///
+/// # Panics
+///
+/// As [`solo`].
+pub fn solo_with<R: Outcome>(
+    settings: impl Fn(Builder) -> Builder,
+    main: impl Fn(&Sys) -> R + Clone + 'static,
+) -> Run {
+    let set_up = |kernel: &mut Kernel| {
         let main = main.clone();
         kernel.spawn("solo", program(move |sys: &Sys| main(sys))).expect("there is room");
-    });
+    };
+    let run = scenario_with(settings, set_up, || Until::Idle);
     let exit = run.exit(1);
     assert!(exit.status.is_success(), "{}: {:?}", exit.status, run.diagnostics);
     run
+}
+
+/// Settings with a second CPU, so that one process can act while another is in a burst.
+pub fn two_cpus(builder: Builder) -> Builder {
+    builder.cpus(2)
 }
 
 /// A list that several processes write to, for looking at the order of things.
@@ -103,4 +121,34 @@ impl Notes {
     pub fn take(&self) -> Vec<String> {
         self.0.take()
     }
+}
+
+/// So many milliseconds, as calls take them.
+pub const fn ms(millis: u64) -> std::time::Duration {
+    std::time::Duration::from_millis(millis)
+}
+
+/// The virtual time so many milliseconds after boot.
+pub const fn at_ms(millis: u64) -> hothouse::Tick {
+    hothouse::Tick::from_nanos(millis * 1_000_000)
+}
+
+/// Starts a child whose only name is "child".
+///
+/// # Panics
+///
+/// If there is no room for it.
+pub fn child<R: Outcome>(sys: &Sys, main: impl FnOnce(&Sys) -> R + 'static) -> Pid {
+    sys.spawn("child", main).expect("there is room")
+}
+
+/// Waits for a child to end, and passes its failure on.
+///
+/// # Panics
+///
+/// If it did not exit with success.
+pub fn join(sys: &Sys, pid: Pid) -> Exit {
+    let exit = sys.wait(pid, None).expect("it is a child of the caller");
+    assert!(exit.status.is_success(), "process {pid} {}", exit.status);
+    exit
 }

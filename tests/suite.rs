@@ -1,1 +1,8 @@
-//! Tests.
+//! Every suite is a module of this one test binary; the line of each says what belongs there.
+
+// Handlers that run over a wait.
+mod interrupts;
+// Who may signal whom, and what each signal does by default.
+mod kill;
+// Actions, masks, handlers.
+mod sigaction;

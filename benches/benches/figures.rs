@@ -21,32 +21,44 @@ struct Scale {
     runs: usize,
 }
 
+/// A row: its name, and what measures it.
+type Row<T> = (&'static str, fn(Scale) -> T);
+
+const TIMES: [Row<f64>; 6] = [
+    ("empty trap (getpid)", |scale| empty_trap(scale.operations)),
+    ("yield among 1,000", |scale| yields(1_000, scale.operations)),
+    ("one-way message, ping-pong by name", |scale| ping_pong(scale.operations)),
+    ("spawn, run and exit", |scale| spawn_to_exit(scale.operations / 10)),
+    ("Lua: trap that does not park (getpid)", |scale| lua_traps(scale.operations / 10)),
+    ("Lua: one-way message, ping-pong by name", |scale| lua_messages(scale.operations / 10)),
+];
+
+const BYTES: [Row<u64>; 2] = [
+    ("live native processes", |scale| live_native(scale.processes)),
+    ("live Lua processes", |scale| live_lua(scale.processes)),
+];
+
 fn main() {
-    let quick = std::env::args().any(|arg| arg == "--quick" || arg == "--test");
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let quick = args.iter().any(|arg| arg == "--quick" || arg == "--test");
+    args.retain(|arg| !arg.starts_with("--"));
+    let wanted = |name: &str| args.is_empty() || args.iter().any(|arg| name.contains(arg.as_str()));
     let scale = if quick {
         Scale { operations: 20_000, processes: 2_000, runs: 1 }
     } else {
         Scale { operations: 2_000_000, processes: 100_000, runs: 5 }
     };
     let unit = median(scale.runs, || bare_round_trip(scale.operations));
-    println!("{:<52} {:>10} {:>8}", "row", "ns", "x unit");
-    let row = |name: &str, nanos: f64| println!("{name:<52} {nanos:>10.1} {:>8.1}", nanos / unit);
-    row("bare coroutine, suspend and resume", unit);
-    row("empty trap (getpid)", median(scale.runs, || empty_trap(scale.operations)));
-    row("yield among 1,000", median(scale.runs, || yields(1_000, scale.operations)));
-    row("one-way message, ping-pong by name", median(scale.runs, || ping_pong(scale.operations)));
-    row("spawn, run and exit", median(scale.runs, || spawn_to_exit(scale.operations / 10)));
-    row("Lua: trap that does not park (getpid)", median(scale.runs, || {
-        lua_traps(scale.operations / 10)
-    }));
-    row("Lua: one-way message, ping-pong by name", median(scale.runs, || {
-        lua_messages(scale.operations / 10)
-    }));
-    println!();
-    println!("{:<52} {:>10}", "row", "bytes each");
-    let row = |name: &str, bytes: u64| println!("{name:<52} {bytes:>10}");
-    row("live native processes", live_native(scale.processes));
-    row("live Lua processes", live_lua(scale.processes));
+    println!("{:<44} {:>10} {:>8}", "row", "ns", "x unit");
+    println!("{:<44} {unit:>10.1} {:>8.1}", "bare coroutine, suspend and resume", 1.0);
+    for (name, measure) in TIMES.into_iter().filter(|(name, _)| wanted(name)) {
+        let nanos = median(scale.runs, || measure(scale));
+        println!("{name:<44} {nanos:>10.1} {:>8.1}", nanos / unit);
+    }
+    println!("\n{:<44} {:>10}", "row", "bytes each");
+    for (name, measure) in BYTES.into_iter().filter(|(name, _)| wanted(name)) {
+        println!("{name:<44} {:>10}", measure(scale));
+    }
 }
 
 fn kernel() -> Kernel {

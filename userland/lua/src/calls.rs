@@ -68,7 +68,7 @@ const CALLS: &[Call] = &[
     Call("unregister", |a| Ok(Trap::Unregister { name: a.name(0)? }), Shape::Plain),
     Call("lookup", |a| Ok(Trap::Lookup { name: a.name(0)? }), Shape::Plain),
     Call("exit", |a| Ok(Trap::Exit { status: ExitStatus::Exited(a.data(0)?) }), Shape::Plain),
-    Call("at_exit", |a| Ok(Trap::AtExit { hooks: a.bool(0)? }), Shape::Plain),
+    Call("at_exit", at_exit, Shape::Plain),
     Call(
         "wait",
         |a| Ok(Trap::Wait { pid: a.pid_or_nil(0)?, timeout: a.timeout(1)? }),
@@ -152,6 +152,12 @@ fn reply(args: &Args<'_>) -> Result<Trap, Fault> {
 /// `rest(nanos)`: sleeps until that many nanoseconds after boot.
 fn rest(args: &Args<'_>) -> Result<Trap, Fault> {
     Ok(Trap::SleepUntil { tick: Tick::from_nanos(args.count(0)?) })
+}
+
+/// The first hook of a process.
+fn at_exit(args: &Args<'_>) -> Result<Trap, Fault> {
+    args.record.has_hooks.set(true);
+    Ok(Trap::AtExit { hooks: true })
 }
 
 fn diagnose(args: &Args<'_>) -> Result<Trap, Fault> {

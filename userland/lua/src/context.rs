@@ -1,7 +1,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use hothouse_abi::{Flow, Frame, Gate, Resume, Span, Trap};
+use hothouse_abi::{Flow, Frame, Gate, Resume, Signal, Span, Trap};
 use mlua::{Lua, Value};
 
 use crate::answers::{self, Reply, Shape};
@@ -230,8 +230,12 @@ impl Context {
     }
 }
 
-/// Whether the call parks by its nature, on a machine whose settings give traps no cost.
+/// Whether the call parks by its nature, on a machine whose settings give traps no cost. `kill`
+/// with `SIGKILL` does: the victim is unwound before it returns.
 fn may_park(trap: &Trap) -> bool {
+    if let Trap::Kill { signal, .. } = trap {
+        return signal.check() == Ok(Some(Signal::SIGKILL));
+    }
     matches!(
         trap,
         Trap::Receive { .. }

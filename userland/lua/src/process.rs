@@ -89,6 +89,7 @@ impl LuaProcess {
                 Resume::Start => self.begin(state, record),
                 Resume::Handler(signal) => self.handler(state, Kind::Handler(signal), signal),
                 Resume::Hooks => {
+                    record.has_hooks.set(false);
                     record.in_hooks.set(true);
                     state.context.budget.refill();
                     let hooks = state.prelude.run_hooks.clone();
@@ -179,6 +180,8 @@ impl LuaProcess {
                 };
             }
             Layer::Answer(kept) => return Next::Resume(kept),
+            // The kernel runs no hooks of a body that says it ended: it must ask to exit.
+            Layer::End if record.has_hooks.get() => Trap::Exit { status: self.status.clone() },
             Layer::End => return Next::Ended,
             Layer::Diagnose(text) => Trap::Diagnose { text },
             Layer::SigReturn => Trap::SigReturn,
@@ -263,7 +266,7 @@ impl LuaProcess {
     fn unwind(&mut self, state: &State, record: &Record) -> Step {
         state.context.budget.refill();
         self.close_layers(state, record);
-        Step::Ended(self.status.clone())
+        Step::Ended(ExitStatus::Exited(Data::Nil))
     }
 
     /// Runs what the coroutines have to close, the innermost first.

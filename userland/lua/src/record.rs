@@ -18,6 +18,8 @@ pub(crate) struct Record {
     pub(crate) request: RefCell<Option<Request>>,
     /// Its stack is being closed: traps don't park.
     pub(crate) unwinding: Cell<bool>,
+    /// It has exit hooks that have not run.
+    pub(crate) has_hooks: Cell<bool>,
     /// Its exit hooks run: all of them together have one instruction budget.
     pub(crate) in_hooks: Cell<bool>,
     /// Instructions that the exit hooks may still run.
@@ -49,6 +51,7 @@ impl Record {
             sender: Cell::new(None),
             request: RefCell::default(),
             unwinding: Cell::new(false),
+            has_hooks: Cell::new(false),
             in_hooks: Cell::new(false),
             hooks_left: Cell::new(0),
             warned: Cell::new(None),

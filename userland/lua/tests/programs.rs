@@ -599,3 +599,25 @@ fn servers_answer_calls() {
     assert!(log.contains(&"false\tNo such process".to_owned()), "{log:?}");
     assert_eq!(log.last().unwrap(), "nil\t2.0");
 }
+
+#[test]
+fn parked_processes_from_one_file_are_small_and_share_states() {
+    const COUNT: usize = 1_000;
+    let settings = LuaSettings { processes_per_state: 400, ..LuaSettings::default() };
+    let host = LuaHost::new(settings);
+    let machine = Machine::default();
+    let source = b"local ipc = require 'system.ipc' print(ipc.receiveEvent())";
+    let load = || host.load_source("main.lua", source, None, vec![]).unwrap();
+    machine.spawn(load());
+    machine.run();
+    let before = host.used_memory();
+    for _ in 1..COUNT {
+        machine.spawn(load());
+    }
+    machine.run();
+    assert_eq!(host.states(), 3);
+    let each = (host.used_memory() - before) / COUNT;
+    assert!(each <= 1_700, "{each} bytes a process");
+    (1..=COUNT as u64).for_each(|pid| machine.kill(pid, Signal::SIGKILL));
+    assert_eq!(host.states(), 0);
+}

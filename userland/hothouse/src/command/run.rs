@@ -205,7 +205,7 @@ impl Run {
     fn show(&self, summary: &Summary<'_>) {
         match self.format {
             Format::Json => {
-                super::output::print_quietly(&format!("{}\n", summary.json()));
+                super::output::print_quietly(&format!("{}\n", json!({ "report": summary.json() })));
             }
             Format::Human if !self.quiet => eprint!("{}", summary.text()),
             Format::Human => {}

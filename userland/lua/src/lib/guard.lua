@@ -24,6 +24,8 @@ function base.rawlen(t)
   return rawlen(frozen[t] or t)
 end
 
+-- A field put into a metatable after it was set can't be refused. A late __gc has no effect in Lua
+-- 5.4; a late __mode has: what such a table still holds is not the same in every run.
 local REFUSED = {
   __gc = "__gc is not available here: when it runs depends on the collector (use __close, or an exit hook)",
   __mode = "__mode is not available here: what weak tables hold depends on the collector (remove entries yourself)",

@@ -238,3 +238,35 @@ assert("10" + 1 == 11)
     let rep: Function = raw.get("rep").unwrap();
     assert_eq!(rep.call::<String>(("ab", 2)).unwrap(), "abab");
 }
+
+/// The keys and values of many traversals, also of tables that grow on the way, which Lua leaves
+/// undefined. Another number means that programs run otherwise than they did.
+#[test]
+fn order_is_the_same_in_every_run() {
+    let bench = bench(false);
+    let source = r##"
+local out, seed = {}, 7
+local function random(n) seed = seed * 48271 % 2147483647 return seed % n + 1 end
+local function key() local r = random(4) if r == 1 then return random(30) elseif r == 2 then return "k" .. random(40) elseif r == 3 then return random(20) - 10.5 else return random(2) == 1 end end
+for round = 1, 400 do
+  local t = {}
+  for i = 1, random(60) do t[key()] = i end
+  for i = 1, random(30) do t[i] = i end
+  for i = 1, random(30) do t[key()] = nil end
+  local iterate = round % 2 == 0 and pairs or function(t) return next, t, nil end
+  local n = 0
+  for k, v in iterate(t) do
+    n = n + 1
+    out[#out + 1] = tostring(k) .. "=" .. tostring(v)
+    if n > 200 then break end
+    if n % 3 == 0 then t[key()] = n end
+    if n % 5 == 0 then t[key()] = nil end
+    if n % 7 == 0 then out[#out + 1] = tostring((next(t))) end
+  end
+end
+return table.concat(out, " ")
+"##;
+    let text: String = bench.lua.load(source).call(()).unwrap();
+    let sum = text.bytes().fold(0u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    assert_eq!((text.len(), sum), (70863, 5789555454050209329));
+}

@@ -2,13 +2,16 @@
 -- called from here, so that they may park.
 local std, prim, check, base = ...
 local error, type, select, pcall = std.error, std.type, std.select, std.pcall
-local rawtostring, charge = std.tostring, prim.charge
+local rawtostring, tointeger, charge = std.tostring, std.math.tointeger, prim.charge
 local pfind, pmatch, next_match, replace = prim.find, prim.match, prim.next_match, prim.replace
 local str, integer, finish, display = check.string, check.integer, check.finish, check.display
 local concat, pack, unpack = std.table.concat, std.table.pack, std.table.unpack
 local lib, own = base.string, std.string
 local find, sub, format, byte, rep = own.find, own.sub, own.format, own.byte, own.rep
 local packed, unpacked = own.pack, own.unpack
+
+-- The longest string in which a plain search is not charged for.
+local SHORT = 1000
 
 -- Raises the message of a faulty pattern in the program.
 local function fault(message, level)
@@ -37,6 +40,8 @@ function lib.find(s, pattern, init, plain)
     from = offset(integer(init, 3, "find"), #s)
     if from > #s then return nil end
   end
+  -- In a short string a plain search is over before it could be counted.
+  if plain and #s <= SHORT then return find(s, pattern, from + 1, true) end
   return found(pfind(s, pattern, from, plain and true or false))
 end
 
@@ -183,7 +188,7 @@ function lib.rep(s, n, separator)
   local size = #s + #separator
   if n <= 0 or size == 0 then return "" end
   if n > LONGEST // size then error("resulting string too large", 2) end
-  if n > 16 then charge(n + n * size // 32) end
+  if n * size > 256 then charge(n + n * size // 32) end
   return finish("rep", pcall(rep, s, n, separator))
 end
 
@@ -200,19 +205,51 @@ charged(lib, own, "lower", 4)
 charged(lib, own, "upper", 4)
 charged(lib, own, "reverse", 4)
 charged(lib, own, "packsize", 1)
-charged(base.utf8, std.utf8, "len", 2)
-charged(base.utf8, std.utf8, "codepoint", 1)
-charged(base.utf8, std.utf8, "offset", 2)
 
--- One byte, as nearly every call asks for, is free.
+-- Charges for the bytes first to last of a string, if they are many.
+local function charge_span(s, first, last)
+  if type(s) ~= "string" or #s <= 256 then return end
+  first, last = tointeger(first) or 1, tointeger(last) or 1
+  if first < 0 then first = first + #s + 1 end
+  if last < 0 then last = last + #s + 1 end
+  if last - first > 64 then charge(last - first > #s and #s or last - first) end
+end
+
 function lib.byte(s, first, last)
-  if type(s) == "string" and last and #s > 256 then charge(#s // 8) end
+  if last then charge_span(s, first, last) end
   return finish("byte", pcall(byte, s, first, last))
+end
+
+local codepoint, len, place = std.utf8.codepoint, std.utf8.len, std.utf8.offset
+
+function base.utf8.codepoint(s, first, last, ...)
+  if last then charge_span(s, first, last) end
+  return finish("codepoint", pcall(codepoint, s, first, last, ...))
+end
+
+function base.utf8.len(s, first, last, ...)
+  charge_span(s, first or 1, last or -1)
+  return finish("len", pcall(len, s, first, last, ...))
+end
+
+-- Charges for the way from one place to another, which is known only now.
+local function placed(s, from, ok, ...)
+  if ok and type(s) == "string" and #s > 256 then
+    local to = ...
+    charge_span(s, 1, to and (to > from and to - from or from - to) or #s)
+  end
+  return finish("offset", ok, ...)
+end
+
+function base.utf8.offset(s, n, from)
+  local start = tointeger(from)
+  if not start then start = type(n) == "number" and n > 0 and 1 or type(s) == "string" and #s + 1 or 1 end
+  if start < 0 and type(s) == "string" then start = start + #s + 1 end
+  return placed(s, start, pcall(place, s, n, from))
 end
 
 function lib.unpack(form, s, ...)
   if type(form) == "string" and #form > 256 then charge(#form) end
-  if type(s) == "string" and #s > 256 then charge(#s // 32) end
   return finish("unpack", pcall(unpacked, form, s, ...))
 end
 

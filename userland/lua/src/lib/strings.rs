@@ -129,6 +129,7 @@ fn find(
     init: usize,
     plain: bool,
 ) -> Result<MultiValue> {
+    budget.charge((pattern.len() / BYTES_PER_STEP) as u64)?;
     let plain = plain || !pattern.iter().any(|byte| SPECIALS.contains(byte));
     let outcome = if plain {
         let at = counted(budget, subject, pattern, |matcher| {
@@ -241,6 +242,7 @@ fn replace(
     let (anchored, pattern) = anchor(pattern);
     let outcome = counted(budget, subject, pattern, |matcher| {
         let (mut out, mut count, mut from, mut except) = (Vec::new(), 0, 0, None);
+        matcher.step(subject.len() / BYTES_PER_STEP)?;
         while count < most {
             let Some((start, end)) = matcher.search(from, anchored, except)? else { break };
             out.extend_from_slice(&subject[from..start]);

@@ -4,9 +4,14 @@ local std, prim, check, base = ...
 local error, type, select, pcall = std.error, std.type, std.select, std.pcall
 local getmetatable, mathtype = std.getmetatable, std.math.type
 local concat, sort, unpack = std.table.concat, std.table.sort, std.table.unpack
-local charge, metafields = prim.charge, prim.metafields
+local frozen, charge, metafields = prim.frozen, prim.charge, prim.metafields
 local finish, integer, length, mistyped = check.finish, check.integer, check.length, check.mistyped
 local lib, LARGEST = base.table, std.math.maxinteger
+
+-- Raises the error of a change to a frozen library where the program, not this file, makes it.
+local function refuse()
+  error("attempt to change a frozen library", 3)
+end
 
 -- Whether a value without a table's type can stand for a table with these metamethods.
 local function tablelike(value, first, second)
@@ -19,6 +24,7 @@ function lib.insert(t, ...)
   if type(t) ~= "table" and not tablelike(t, "__index", "__newindex") then
     mistyped(1, "insert", "table", t)
   end
+  if frozen[t] then refuse() end
   local count = select("#", ...)
   local last = length(t) + 1
   if count == 1 then
@@ -37,6 +43,7 @@ function lib.remove(t, ...)
   if type(t) ~= "table" and not tablelike(t, "__index", "__newindex") then
     mistyped(1, "remove", "table", t)
   end
+  if frozen[t] then refuse() end
   local size = length(t)
   local at = size
   if select("#", ...) > 0 then
@@ -60,6 +67,7 @@ function lib.move(from, first, last, to, into)
   to = integer(to, 4, "move")
   if into == nil then into = from end
   if type(into) ~= "table" and not tablelike(into, "__newindex") then mistyped(5, "move", "table", into) end
+  if frozen[into] then refuse() end
   if last < first then return into end
   if not (first > 0 or last < LARGEST + first) then
     error("bad argument #3 to 'move' (too many elements to move)", 2)
@@ -110,8 +118,14 @@ function lib.unpack(t, first, last)
     if count == 2 then return t[first], t[first + 1], t[last] end
     return t[first], t[first + 1], t[first + 2], t[last]
   end
-  charge(count)
-  return finish("unpack", pcall(unpack, t, first, last))
+  if type(t) == "table" and getmetatable(t) == nil then
+    charge(count)
+    return finish("unpack", pcall(unpack, t, first, last))
+  end
+  -- Here, so that an __index may park.
+  local values = {}
+  for i = 0, count do values[i + 1] = t[first + i] end
+  return finish("unpack", pcall(unpack, values, 1, count + 1))
 end
 
 -- How an error names the type of a value.
@@ -192,6 +206,7 @@ end
 
 function lib.sort(t, before)
   if type(t) ~= "table" and not tablelike(t, "__index", "__newindex") then mistyped(1, "sort", "table", t) end
+  if frozen[t] then refuse() end
   local n = length(t)
   if n < 2 then return end
   if n >= 2147483647 then error("bad argument #1 to 'sort' (array too big)", 2) end

@@ -89,7 +89,24 @@ fn loops_that_no_memory_bounds_run_out() {
     runs_out(r#"local s = ("x"):rep(1e6) while true do s:upper() end"#);
     runs_out(r#"while true do string.pack("c1000000", "") end"#);
     runs_out(r#"local t = {} while true do table.unpack(t, 1, 1e5) end"#);
+    runs_out(r#"local s = "a" .. ("\x80"):rep(1e6) while true do utf8.offset(s, 2) end"#);
+    runs_out(r#"local s = ("x"):rep(1e5) while true do s:byte(1, -1) end"#);
+    runs_out(r#"local s = ("x"):rep(1e6) while true do s:gsub("^y", "z") end"#);
     run(r#"assert(("").rep("", 1 << 62) == "")"#);
+}
+
+#[test]
+fn small_reads_of_large_strings_are_cheap() {
+    run(r#"
+local s = string.rep("abcd", 500000)
+for i = 1, 2000 do
+  assert(s:byte(i, i) and s:byte(-i, -i) and utf8.codepoint(s, i) and utf8.offset(s, 2, i) == i + 1)
+  assert(string.unpack("<i4", s, i) and utf8.len(s, i, i) == 1 and s:find("b", i) and s:match("^.", i))
+  assert(s:sub(i, i) == ("abcd"):sub((i - 1) % 4 + 1, (i - 1) % 4 + 1))
+end
+local n = 0
+for c in s:gmatch("[ac]") do n = n + 1 if n == 2000 then break end end
+"#);
 }
 
 #[test]
@@ -173,6 +190,7 @@ fn errors_are_texts_with_the_programs_line() {
         r#"setmetatable(setmetatable({}, {__metatable = 1}), {})"#,
         "cannot change a protected metatable",
     );
+    fails(r#"table.insert(getmetatable(''), 1)"#, "attempt to change a frozen library");
     fails(r#"local x = utf8.offset("\x80", 1)"#, "initial position is a continuation byte");
 }
 
@@ -204,6 +222,8 @@ assert(parked(function() return tostring(object) end) == "shown")
 assert(parked(function() return ("<%s>"):format(object) end) == "<shown>")
 local list = setmetatable({}, {__index = function(_, i) return coroutine.yield("v" .. i) end, __len = function() return 2 end})
 assert(parked(function() return table.concat(list, ",") end) == "v1,v2")
+local values = parked(function() return table.pack(table.unpack(list, 1, 6)) end)
+assert(values.n == 6 and values[6] == "v6")
 local from = setmetatable({}, {__pairs = function(t) return function(_, k) return coroutine.yield(not k and 1 or nil) end, t, nil end})
 assert(parked(function() for k in pairs(from) do return k end end) == 1)
 "##);

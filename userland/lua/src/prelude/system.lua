@@ -191,7 +191,7 @@ function process.atexit(hook)
   end
   local hooks = k.shelf("hooks")
   hooks[#hooks + 1] = hook
-  none(k.at_exit(true))
+  none(k.at_exit())
 end
 function process.monitor(pid) none(k.monitor(pid)) end
 function process.demonitor(pid) none(k.demonitor(pid)) end

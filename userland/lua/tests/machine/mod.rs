@@ -145,14 +145,8 @@ impl Machine {
                 world.finish(pid, status);
             }
             Step::Ended(status) => {
-                process.status = Some(status.clone());
-                if std::mem::take(&mut process.hooks) {
-                    process.resumes.push_back(Resume::Hooks);
-                    world.ready.push_back(pid);
-                    world.bodies.insert(pid, Some(body));
-                } else {
-                    world.finish(pid, status);
-                }
+                assert!(!process.hooks, "a body with hooks exits by a trap");
+                world.finish(pid, status);
             }
         }
     }
