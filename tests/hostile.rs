@@ -28,6 +28,7 @@ impl<F: FnMut()> Drop for Defer<F> {
 }
 
 /// Recurses until the stack is used up.
+#[allow(unconditional_recursion)]
 fn overflow(depth: u64) -> u64 {
     let local = std::hint::black_box([depth; 64]);
     overflow(depth + 1) + local[depth as usize % 64]
@@ -63,6 +64,11 @@ fn talk(sys: &Sys, peer: Pid) -> Result<i32, Errno> {
         sys.sleep(10 * MS)?;
     }
     Ok(50)
+}
+
+/// Signals one that may be gone.
+fn kill(sys: &Sys, pid: Pid, signal: Signal) {
+    let _ = sys.kill(pid, signal);
 }
 
 fn alone(victim: impl Fn(&Sys) -> i32 + Clone + 'static) -> Run {
@@ -115,7 +121,7 @@ fn panic_in_destructor_while_panicking() {
         let _defer = Defer(|| panic!("second"));
         panic!("first");
     });
-    panicked(&run, "first");
+    panicked(&run, "second");
     assert_eq!(run.report.counters.abandoned, 1);
 }
 
@@ -217,7 +223,7 @@ fn traps_of_the_dying(end: impl Fn(&Sys) + Clone + 'static, signal: Signal) -> R
     };
     let run = beside(victim, move |sys| {
         sys.sleep(10 * MS).unwrap();
-        sys.kill(Pid::new(VICTIM), signal).unwrap();
+        kill(sys, Pid::new(VICTIM), signal);
         let farewell = sys.receive_event(Filter::name("farewell"), Some(SECOND)).unwrap();
         assert_eq!(farewell.data.as_int(), Some(7));
         assert_eq!(sys.lookup("dying"), None);
@@ -230,7 +236,7 @@ fn traps_of_the_dying(end: impl Fn(&Sys) + Clone + 'static, signal: Signal) -> R
 
 #[test]
 fn traps_of_a_killed_process() {
-    let run = traps_of_the_dying(|sys| drop(sys.sleep(SECOND)), Signal::SIGKILL);
+    let run = traps_of_the_dying(|sys| _ = sys.sleep(SECOND), Signal::SIGKILL);
     assert_eq!(run.exit(VICTIM).status, ExitStatus::Signaled(Signal::SIGKILL));
 }
 
@@ -316,7 +322,7 @@ fn kills_in_a_destructor() {
 #[test]
 fn kill_of_oneself_while_panicking() {
     let run = alone(|sys| {
-        let _defer = Defer(|| drop(sys.kill(sys.getpid(), Signal::SIGKILL)));
+        let _defer = Defer(|| kill(sys, sys.getpid(), Signal::SIGKILL));
         panic!("first");
     });
     assert_eq!(run.exit(VICTIM).status, ExitStatus::Signaled(Signal::SIGKILL));
@@ -330,7 +336,7 @@ fn chain_of_kills_in_destructors() {
             for _ in 0..LINKS {
                 sys.spawn("link", |sys| {
                     let next = Pid::new(sys.getpid().number() + 1);
-                    let _defer = Defer(|| drop(sys.kill(next, Signal::SIGKILL)));
+                    let _defer = Defer(|| kill(sys, next, Signal::SIGKILL));
                     sys.sleep(SECOND)
                 })
                 .unwrap();
@@ -353,13 +359,13 @@ fn chain_of_kills_while_panicking() {
         for _ in 0..100 {
             sys.spawn("link", |sys| {
                 let next = Pid::new(sys.getpid().number() + 1);
-                let _defer = Defer(|| drop(sys.kill(next, Signal::SIGTERM)));
+                let _defer = Defer(|| kill(sys, next, Signal::SIGTERM));
                 sys.sleep(SECOND)
             })
             .unwrap();
         }
         sys.sleep(10 * MS).unwrap();
-        let _defer = Defer(|| drop(sys.kill(Pid::new(5), Signal::SIGTERM)));
+        let _defer = Defer(|| kill(sys, Pid::new(5), Signal::SIGTERM));
         panic!("starts the chain");
     });
     panicked(&run, "starts the chain");
@@ -393,13 +399,13 @@ fn fault_in_a_destructor_of_the_dying() {
 #[test]
 fn fault_in_a_handler_and_in_a_hook() {
     let run = killed_by(Signal::SIGINT, |sys| {
-        sys.sigaction(Signal::SIGINT, Action::handler(|_, _| drop(fault::read(8)))).unwrap();
+        sys.sigaction(Signal::SIGINT, Action::handler(|_, _| _ = fault::read(8))).unwrap();
         sys.sleep(SECOND).unwrap();
         0
     });
     assert_eq!(run.exit(VICTIM).status, ExitStatus::Signaled(Signal::SIGSEGV));
     let run = alone(|sys| {
-        sys.at_exit(|_| drop(overflow(0)));
+        sys.at_exit(|_| _ = overflow(0));
         0
     });
     assert!(!run.exit(VICTIM).status.is_success() || run.report.counters.abandoned == 1);

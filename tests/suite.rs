@@ -6,3 +6,9 @@ mod interrupts;
 mod kill;
 // Actions, masks, handlers.
 mod sigaction;
+// Bad pointers, for programs that are to fault.
+mod fault;
+// Programs that do their worst.
+mod hostile;
+// The product of victim state, signal, action and mask.
+mod signal_product;

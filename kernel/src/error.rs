@@ -9,7 +9,9 @@ use hothouse_abi::Tick;
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The run took more steps than its limit allows.
-    #[error("the run took more than {limit} steps by {at} s; raise the limit `steps` if that is intended")]
+    #[error(
+        "the run took more than {limit} steps by {at} s; raise the limit `steps` if that is intended"
+    )]
     Steps {
         /// The limit.
         limit: u64,

@@ -49,7 +49,8 @@ impl Gate for Shared {
             After::Resume if machine.victims.is_empty() => Flow::Done,
             After::Resume => {
                 // The victims are the driver's to unwind, before this process goes on.
-                machine.table[key].answer = Some(std::mem::replace(&mut frame.resume, Resume::Unit));
+                machine.table[key].answer =
+                    Some(std::mem::replace(&mut frame.resume, Resume::Unit));
                 Flow::Parked
             }
             After::Leave => Flow::Parked,
@@ -295,4 +296,3 @@ fn drop_quietly<T>(value: T) {
         std::mem::forget(payload);
     }
 }
-

@@ -127,7 +127,15 @@ impl Builder {
         });
         let shared = Shared::new(machine);
         let bodies = Bodies::new(arena, &shared);
-        Ok(Kernel::new(shared, bodies, self.seed, policy_spec, hash, self.interrupt, self.real_time))
+        Ok(Kernel::new(
+            shared,
+            bodies,
+            self.seed,
+            policy_spec,
+            hash,
+            self.interrupt,
+            self.real_time,
+        ))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use hothouse_abi::{Resume, Tick, TimerId};
 
+use super::Machine;
 use super::inject::Action;
 use super::process::Key;
-use super::Machine;
 use crate::error::RunError;
 use crate::policy::CpuId;
 use crate::timers::Class;

@@ -266,6 +266,7 @@ impl Machine {
     }
 
     /// `yield_now`.
+    #[inline]
     pub(super) fn yield_now(&mut self, key: Key) -> Outcome {
         self.table[key].answer = Some(Resume::Unit);
         self.leave_cpu(key, Stop::Yield);

@@ -77,6 +77,9 @@ impl Machine {
                 None
             }
             Action::Handler => {
+                if disposition.interrupt {
+                    self.interrupt_suspended(key);
+                }
                 let process = &mut self.table[key];
                 let frame = Interrupted {
                     mask: process.mask,
@@ -129,7 +132,8 @@ impl Machine {
                 self.take_reply(key, token).map(Resume::Event)
             }
             // Locks complete the wait themselves, suspended or not.
-            On::Mutex { .. } | On::Semaphore(_) | On::Condition { .. } | On::Barrier(_) => None,
+            On::Mutex(_) | On::Relock { .. } | On::Semaphore(_) => None,
+            On::Condition { .. } | On::Barrier(_) => None,
         };
         if let Some(Resume::Event(event)) = &found {
             let event = event.clone();
@@ -170,7 +174,9 @@ impl Machine {
                 self.give_up(key, token);
                 Some(Resume::Error(Errno::ETIMEDOUT))
             }
-            On::Condition { id, mutex } => self.relock(key, id, mutex, wait.since, Errno::ETIMEDOUT),
+            On::Condition { id, mutex } => {
+                self.relock(key, id, mutex, wait.since, Errno::ETIMEDOUT)
+            }
             on => {
                 if let Some(lock) = on.lock() {
                     self.leave_queue(key, lock);
@@ -180,9 +186,11 @@ impl Machine {
         }
     }
 
-    /// Breaks a wait off, as a handler with the flag `INTERRUPT` does.
+    /// Breaks a wait off, as a handler with the flag `INTERRUPT` does. That for the mutex of a
+    /// condition goes on: without it the call can't return.
     pub(super) fn interrupt(&mut self, key: Key) {
-        let Some(wait) = self.table[key].wait.take() else { return };
+        let breaks = |wait: &mut Wait| !matches!(wait.on, On::Relock { .. });
+        let Some(wait) = self.table[key].wait.take_if(breaks) else { return };
         self.disarm(&wait);
         let answer = match wait.on {
             On::Reply { token, .. } => {
@@ -238,6 +246,18 @@ impl Machine {
             self.timers.cancel(timer);
         }
         self.make_ready(key, Reason::Wakeup);
+    }
+
+    /// Breaks off a suspended wait, unless what it waits for has come meanwhile.
+    fn interrupt_suspended(&mut self, key: Key) {
+        let process = &self.table[key];
+        if process.wait.is_none() || process.answer.is_some() {
+            return;
+        }
+        match self.look_again(key) {
+            Some(answer) => self.table[key].answer = Some(answer),
+            None => self.interrupt(key),
+        }
     }
 
     /// Ends the wait of a waiting process with this answer.

@@ -217,8 +217,7 @@ impl Machine {
     /// Whether a receive from `sender` could never return. A Phoenix process with a deadline waits
     /// it out.
     pub(super) fn sender_is_gone(&self, key: Key, sender: Pid, deadline: Option<Tick>) -> bool {
-        let patient =
-            self.table[key].personality == Personality::Phoenix && deadline.is_some();
+        let patient = self.table[key].personality == Personality::Phoenix && deadline.is_some();
         !patient && !sender.is_kernel() && self.table.find(sender).is_none()
     }
 
@@ -254,7 +253,8 @@ impl Machine {
     /// Whether a wait of `key`, in front or under a handler, is for `pid`.
     fn depends_on(&self, key: Key, pid: Pid) -> bool {
         let process = &self.table[key];
-        let under = process.rare.iter().flat_map(|rare| &rare.frames).filter_map(|f| f.wait.as_ref());
+        let under =
+            process.rare.iter().flat_map(|rare| &rare.frames).filter_map(|f| f.wait.as_ref());
         process.wait.iter().chain(under).any(|wait| wait.on.peer() == Some(pid))
     }
 }

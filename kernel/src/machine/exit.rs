@@ -1,8 +1,6 @@
 //! How a process ends, and who is told.
 
-use hothouse_abi::{
-    Errno, Event, EventKind, Exit, ExitStatus, Name, Pid, Resume, Span, Value,
-};
+use hothouse_abi::{Errno, Event, EventKind, Exit, ExitStatus, Name, Pid, Resume, Span, Value};
 
 use super::clock::Alarm;
 use super::process::{Key, State};
@@ -120,7 +118,8 @@ impl Machine {
         self.table.orphan(key);
         self.policy.forget(self.table[key].task.id);
         let process = self.table.remove(key);
-        let exit = Exit { pid: process.pid(), status, cpu_time: process.cpu_time, ended_at: self.now };
+        let exit =
+            Exit { pid: process.pid(), status, cpu_time: process.cpu_time, ended_at: self.now };
         self.counters.ended += 1;
         if let Some(rare) = process.rare {
             self.unread -= rare.records.len();
@@ -187,8 +186,7 @@ impl Machine {
             let Some(wait) = &process.wait else { continue };
             let hopeless = match &wait.on {
                 On::Sent(filter) => {
-                    filter.sender == Some(dead)
-                        && self.sender_is_gone(watcher, dead, wait.deadline)
+                    filter.sender == Some(dead) && self.sender_is_gone(watcher, dead, wait.deadline)
                 }
                 On::Reply { peer, .. } => *peer == dead,
                 _ => false,
@@ -221,9 +219,8 @@ impl Machine {
             return process.siblings.first_child.get().is_some()
                 || process.rare_if(|rare| !rare.records.is_empty());
         };
-        let alive = self.table.find(pid).is_some_and(|child| {
-            self.table[child].parent == process.pid()
-        });
+        let alive =
+            self.table.find(pid).is_some_and(|child| self.table[child].parent == process.pid());
         alive || process.rare_if(|rare| rare.records.iter().any(|record| record.pid == pid))
     }
 

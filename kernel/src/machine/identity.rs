@@ -1,8 +1,6 @@
 //! Who a process is, what is known of others, and small calls about oneself.
 
-use hothouse_abi::{
-    Bytes, Errno, Name, Pid, ProcessInfo, Resume, StateInfo,
-};
+use hothouse_abi::{Bytes, Errno, Name, Pid, ProcessInfo, Resume, StateInfo};
 
 use super::process::{Key, Process, State};
 use super::{Machine, Outcome};
@@ -15,6 +13,7 @@ impl Machine {
         Outcome::Answer(Resume::Pid(self.table[key].pid()))
     }
 
+    #[inline]
     pub(super) fn getppid(&mut self, key: Key) -> Outcome {
         Outcome::Answer(Resume::Pid(self.table[key].parent))
     }
@@ -73,10 +72,9 @@ impl Machine {
             return StateInfo::Stopped;
         }
         match (process.state, &process.wait) {
-            (State::Waiting, Some(wait)) => StateInfo::Waiting {
-                what: self.with_lock_owner(wait),
-                since: wait.since,
-            },
+            (State::Waiting, Some(wait)) => {
+                StateInfo::Waiting { what: self.with_lock_owner(wait), since: wait.since }
+            }
             (State::Running(_), _) => StateInfo::Running,
             _ => StateInfo::Ready,
         }
@@ -110,9 +108,10 @@ impl Machine {
         let seed = self.seed;
         let process = &mut self.table[key];
         let pid = process.pid().number();
-        let stream = process.rare().stream.get_or_insert_with(|| {
-            Stream::derive(seed, StreamKind::Process, pid)
-        });
+        let stream = process
+            .rare()
+            .stream
+            .get_or_insert_with(|| Stream::derive(seed, StreamKind::Process, pid));
         Outcome::Answer(Resume::Number(stream.next_u64()))
     }
 

@@ -116,7 +116,7 @@ impl Machine {
     /// `lock`.
     pub(super) fn lock(&mut self, key: Key, id: LockId, timeout: Option<Span>) -> Outcome {
         match self.try_lock(key, id) {
-            Err(Errno::EBUSY) => self.queue_at(key, On::Mutex { id, then: None }, timeout),
+            Err(Errno::EBUSY) => self.queue_at(key, On::Mutex(id), timeout),
             done => done.into(),
         }
     }
@@ -291,7 +291,7 @@ impl Machine {
         let mut waits = front.into_iter().chain(under.filter_map(|f| f.wait.as_mut()));
         let wait = waits.find(at_condition).expect("invariant: who stands in a queue waits there");
         let On::Condition { mutex, .. } = wait.on else { return };
-        wait.on = On::Mutex { id: mutex, then: None };
+        wait.on = On::Relock { id: mutex, then: None };
         wait.deadline = None;
         if let Some(timer) = wait.timer.take() {
             self.timers.cancel(timer);
@@ -321,7 +321,7 @@ impl Machine {
         self.leave_queue(key, id);
         match self.try_lock(key, mutex) {
             Err(Errno::EBUSY) => {
-                let on = On::Mutex { id: mutex, then: Some(errno) };
+                let on = On::Relock { id: mutex, then: Some(errno) };
                 self.table[key].wait = Some(Wait { on, since, deadline: None, timer: None });
                 self.join_queue(key, mutex);
                 None
@@ -332,12 +332,7 @@ impl Machine {
     }
 
     /// `wait_barrier`.
-    pub(super) fn wait_barrier(
-        &mut self,
-        key: Key,
-        id: LockId,
-        timeout: Option<Span>,
-    ) -> Outcome {
+    pub(super) fn wait_barrier(&mut self, key: Key, id: LockId, timeout: Option<Span>) -> Outcome {
         let lock = match self.open(key, id) {
             Ok(lock) => lock,
             Err(errno) => return Outcome::Answer(Resume::Error(errno)),
@@ -374,9 +369,8 @@ impl Machine {
     fn inherited(&self, key: Key) -> i8 {
         let Some(rare) = &self.table[key].rare else { return i8::MAX };
         let owned = rare.owned.iter().filter_map(|id| self.locks.by_id.get(id));
-        let inherit = owned.filter(|lock| {
-            matches!(lock.what, Kind::Mutex { protocol: Protocol::Inherit, .. })
-        });
+        let inherit = owned
+            .filter(|lock| matches!(lock.what, Kind::Mutex { protocol: Protocol::Inherit, .. }));
         let waiters = inherit.flat_map(|lock| &lock.waiters);
         waiters.map(|&waiter| self.table[waiter].task.nice).min().unwrap_or(i8::MAX)
     }
@@ -419,7 +413,7 @@ impl Machine {
 /// The error that a wait for a mutex was to return, or the answer.
 fn outcome_of(wait: Option<&Wait>, answer: Resume) -> Resume {
     match wait.map(|wait| &wait.on) {
-        Some(On::Mutex { then: Some(errno), .. }) => Resume::Error(*errno),
+        Some(On::Relock { then: Some(errno), .. }) => Resume::Error(*errno),
         _ => answer,
     }
 }

@@ -111,15 +111,68 @@ pub(crate) enum Outcome {
     Exit,
 }
 
+/// An [`Outcome`] whose answer was put into the caller's frame.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Answered,
+    Enter,
+    Exit,
+}
+
+/// What a function of a trap may return.
+trait Put {
+    /// Puts the answer where it belongs. It is done for each trap apart, so that a small answer is
+    /// written in place: one copy of a just written `Resume` costs more than an empty trap.
+    fn put(self, answer: &mut Resume) -> Verdict;
+}
+
+impl Put for Resume {
+    #[inline(always)]
+    fn put(self, answer: &mut Resume) -> Verdict {
+        *answer = self;
+        Verdict::Answered
+    }
+}
+
+impl Put for Outcome {
+    #[inline(always)]
+    fn put(self, answer: &mut Resume) -> Verdict {
+        match self {
+            Outcome::Answer(resume) => resume.put(answer),
+            Outcome::Enter => Verdict::Enter,
+            Outcome::Exit => Verdict::Exit,
+        }
+    }
+}
+
+impl Put for Result<Resume, Errno> {
+    #[inline(always)]
+    fn put(self, answer: &mut Resume) -> Verdict {
+        match self {
+            Ok(resume) => resume.put(answer),
+            Err(errno) => Resume::Error(errno).put(answer),
+        }
+    }
+}
+
+impl Put for Result<(), Errno> {
+    #[inline(always)]
+    fn put(self, answer: &mut Resume) -> Verdict {
+        match self {
+            Ok(()) => Resume::Unit.put(answer),
+            Err(errno) => Resume::Error(errno).put(answer),
+        }
+    }
+}
+
 impl From<Result<Resume, Errno>> for Outcome {
-    #[inline]
     fn from(result: Result<Resume, Errno>) -> Outcome {
         Outcome::Answer(result.unwrap_or_else(Resume::Error))
     }
 }
 
 impl From<Result<(), Errno>> for Outcome {
-    #[inline]
     fn from(result: Result<(), Errno>) -> Outcome {
         result.map(|()| Resume::Unit).into()
     }
@@ -181,98 +234,99 @@ impl Machine {
             frame.resume = Resume::Error(Errno::EINTR);
             return After::Resume;
         }
-        match self.dispatch_trap(key, &mut frame.trap) {
-            Outcome::Answer(answer) => self.answer(key, answer, frame),
-            Outcome::Enter => self.go_on(key, frame),
-            Outcome::Exit => After::Leave,
+        match self.dispatch_trap(key, &mut frame.trap, &mut frame.resume) {
+            Verdict::Answered => self.answered(key, frame),
+            Verdict::Enter => self.go_on(key, frame),
+            Verdict::Exit => After::Leave,
         }
     }
 
     /// The one dispatch from trap to function.
     #[inline]
-    fn dispatch_trap(&mut self, key: Key, trap: &mut Trap) -> Outcome {
+    fn dispatch_trap(&mut self, key: Key, trap: &mut Trap, answer: &mut Resume) -> Verdict {
         match trap {
-            Trap::Getpid => self.getpid(key),
-            Trap::Getppid => self.getppid(key),
-            Trap::Getuser => self.getuser(key),
-            Trap::Setuser { user } => self.setuser(key, user).into(),
-            Trap::Getname => self.getname(key),
-            Trap::Getplist => self.getplist(),
-            Trap::Getpinfo { pid } => self.getpinfo(*pid).into(),
-            Trap::Nice { level, pid } => self.nice(key, *level, *pid).into(),
-            Trap::Kill { pid, signal } => self.kill(key, *pid, *signal),
+            Trap::Getpid => self.getpid(key).put(answer),
+            Trap::Getppid => self.getppid(key).put(answer),
+            Trap::Getuser => self.getuser(key).put(answer),
+            Trap::Setuser { user } => self.setuser(key, user).put(answer),
+            Trap::Getname => self.getname(key).put(answer),
+            Trap::Getplist => self.getplist().put(answer),
+            Trap::Getpinfo { pid } => self.getpinfo(*pid).put(answer),
+            Trap::Nice { level, pid } => self.nice(key, *level, *pid).put(answer),
+            Trap::Kill { pid, signal } => self.kill(key, *pid, *signal).put(answer),
             Trap::Sigaction { signal, disposition } => {
-                self.sigaction(key, *signal, *disposition).into()
+                self.sigaction(key, *signal, *disposition).put(answer)
             }
-            Trap::Sigprocmask { how, set } => self.sigprocmask(key, *how, *set),
-            Trap::Sigpending => self.sigpending(key),
-            Trap::Sigwait { set, timeout } => self.sigwait(key, *set, *timeout),
-            Trap::SigReturn => self.sigreturn(key),
-            Trap::Send { pid, name, data } => self.send(key, *pid, name, data).into(),
+            Trap::Sigprocmask { how, set } => self.sigprocmask(key, *how, *set).put(answer),
+            Trap::Sigpending => self.sigpending(key).put(answer),
+            Trap::Sigwait { set, timeout } => self.sigwait(key, *set, *timeout).put(answer),
+            Trap::SigReturn => self.sigreturn(key).put(answer),
+            Trap::Send { pid, name, data } => self.send(key, *pid, name, data).put(answer),
             Trap::SendService { service, name, data } => {
-                self.send_service(key, service, name, data).into()
+                self.send_service(key, service, name, data).put(answer)
             }
-            Trap::Receive { filter, timeout } => self.receive(key, filter, *timeout),
-            Trap::NextEvent { timeout } => self.next_event(key, *timeout),
+            Trap::Receive { filter, timeout } => self.receive(key, filter, *timeout).put(answer),
+            Trap::NextEvent { timeout } => self.next_event(key, *timeout).put(answer),
             Trap::FilterEvent { names, remote, timeout } => {
-                self.filter_event(key, names, *remote, *timeout)
+                self.filter_event(key, names, *remote, *timeout).put(answer)
             }
-            Trap::PeekEvent => self.peek_event(key),
-            Trap::QueueEvent { name, data } => self.queue_event(key, name, data).into(),
-            Trap::Call { pid, name, data, timeout } => self.call(key, *pid, name, data, *timeout),
+            Trap::PeekEvent => self.peek_event(key).put(answer),
+            Trap::QueueEvent { name, data } => self.queue_event(key, name, data).put(answer),
+            Trap::Call { pid, name, data, timeout } => {
+                self.call(key, *pid, name, data, *timeout).put(answer)
+            }
             Trap::Reply { pid, token, name, data } => {
-                self.reply(key, *pid, *token, name, data).into()
+                self.reply(key, *pid, *token, name, data).put(answer)
             }
-            Trap::Register { name } => self.register(key, name).into(),
-            Trap::Unregister { name } => self.unregister(key, name).into(),
-            Trap::Lookup { name } => self.lookup(name),
-            Trap::Spawn { name, program } => self.spawn(key, name, program).into(),
-            Trap::Exit { status } => self.exit(key, status),
-            Trap::AtExit { hooks } => self.at_exit(key, *hooks),
-            Trap::Wait { pid, timeout } => self.wait(key, *pid, *timeout),
-            Trap::Notices { on } => self.notices(key, *on),
-            Trap::Monitor { pid } => self.monitor(key, *pid).into(),
-            Trap::Demonitor { pid } => self.demonitor(key, *pid),
-            Trap::Yield => self.yield_now(key),
-            Trap::Now => Outcome::Answer(Resume::Tick(self.now)),
-            Trap::Sleep { span } => self.sleep_until(key, self.now + *span),
-            Trap::SleepUntil { tick } => self.sleep_until(key, *tick),
-            Trap::Compute { span } => self.compute(key, *span),
-            Trap::Timer { span } => self.timer(key, self.now + *span, false).into(),
-            Trap::Alarm { at } => self.timer(key, *at, true).into(),
-            Trap::Cancel { id } => self.cancel(key, *id).into(),
-            Trap::Log { text } => self.log(key, text),
-            Trap::Diagnose { text } => self.diagnose(key, text),
-            Trap::Unrepeatable { why } => self.note_unrepeatable(key, why),
-            Trap::Random => self.random(key),
-            Trap::CreateLock { kind } => self.create_lock(key, *kind).into(),
-            Trap::DestroyLock { id } => self.destroy_lock(*id).into(),
-            Trap::Lock { id, timeout } => self.lock(key, *id, *timeout),
-            Trap::TryLock { id } => self.try_lock(key, *id).into(),
-            Trap::Unlock { id } => self.unlock(key, *id).into(),
-            Trap::Acquire { id, timeout } => self.acquire(key, *id, *timeout),
-            Trap::TryAcquire { id } => self.try_acquire(key, *id).into(),
-            Trap::Release { id, permits } => self.release(key, *id, *permits).into(),
+            Trap::Register { name } => self.register(key, name).put(answer),
+            Trap::Unregister { name } => self.unregister(key, name).put(answer),
+            Trap::Lookup { name } => self.lookup(name).put(answer),
+            Trap::Spawn { name, program } => self.spawn(key, name, program).put(answer),
+            Trap::Exit { status } => self.exit(key, status).put(answer),
+            Trap::AtExit { hooks } => self.at_exit(key, *hooks).put(answer),
+            Trap::Wait { pid, timeout } => self.wait(key, *pid, *timeout).put(answer),
+            Trap::Notices { on } => self.notices(key, *on).put(answer),
+            Trap::Monitor { pid } => self.monitor(key, *pid).put(answer),
+            Trap::Demonitor { pid } => self.demonitor(key, *pid).put(answer),
+            Trap::Yield => self.yield_now(key).put(answer),
+            Trap::Now => Resume::Tick(self.now).put(answer),
+            Trap::Sleep { span } => self.sleep_until(key, self.now + *span).put(answer),
+            Trap::SleepUntil { tick } => self.sleep_until(key, *tick).put(answer),
+            Trap::Compute { span } => self.compute(key, *span).put(answer),
+            Trap::Timer { span } => self.timer(key, self.now + *span, false).put(answer),
+            Trap::Alarm { at } => self.timer(key, *at, true).put(answer),
+            Trap::Cancel { id } => self.cancel(key, *id).put(answer),
+            Trap::Log { text } => self.log(key, text).put(answer),
+            Trap::Diagnose { text } => self.diagnose(key, text).put(answer),
+            Trap::Unrepeatable { why } => self.note_unrepeatable(key, why).put(answer),
+            Trap::Random => self.random(key).put(answer),
+            Trap::CreateLock { kind } => self.create_lock(key, *kind).put(answer),
+            Trap::DestroyLock { id } => self.destroy_lock(*id).put(answer),
+            Trap::Lock { id, timeout } => self.lock(key, *id, *timeout).put(answer),
+            Trap::TryLock { id } => self.try_lock(key, *id).put(answer),
+            Trap::Unlock { id } => self.unlock(key, *id).put(answer),
+            Trap::Acquire { id, timeout } => self.acquire(key, *id, *timeout).put(answer),
+            Trap::TryAcquire { id } => self.try_acquire(key, *id).put(answer),
+            Trap::Release { id, permits } => self.release(key, *id, *permits).put(answer),
             Trap::WaitCondition { id, mutex, timeout } => {
-                self.wait_condition(key, *id, *mutex, *timeout)
+                self.wait_condition(key, *id, *mutex, *timeout).put(answer)
             }
-            Trap::Notify { id, all } => self.notify(key, *id, *all).into(),
-            Trap::WaitBarrier { id, timeout } => self.wait_barrier(key, *id, *timeout),
+            Trap::Notify { id, all } => self.notify(key, *id, *all).put(answer),
+            Trap::WaitBarrier { id, timeout } => self.wait_barrier(key, *id, *timeout).put(answer),
         }
     }
 
-    /// Answers the trap of a running process, unless something comes first.
+    /// Returns to a running process whose trap was answered, unless something comes first.
     #[inline]
-    fn answer(&mut self, key: Key, answer: Resume, frame: &mut Frame) -> After {
+    fn answered(&mut self, key: Key, frame: &mut Frame) -> After {
         let process = &mut self.table[key];
         let undisturbed = process.pending.difference(process.mask).is_empty()
             && process.debt.is_zero()
             && matches!(process.state, State::Running(_));
         if undisturbed || frame.unwinding || process.state == State::Dead {
-            frame.resume = answer;
             return After::Resume;
         }
-        process.answer = Some(answer);
+        process.answer = Some(std::mem::replace(&mut frame.resume, Resume::Unit));
         self.go_on(key, frame)
     }
 
@@ -297,12 +351,13 @@ impl Machine {
             frame.resume = Resume::Error(Errno::EINTR);
             return Flow::Done;
         }
-        match self.dispatch_trap(key, &mut frame.trap) {
-            Outcome::Answer(answer) => {
-                frame.resume = answer;
-                Flow::Done
-            }
-            Outcome::Enter | Outcome::Exit => Flow::Parked,
+        // It has no second end, and its exit hooks are over.
+        if matches!(frame.trap, Trap::Exit { .. }) {
+            return Flow::Parked;
+        }
+        match self.dispatch_trap(key, &mut frame.trap, &mut frame.resume) {
+            Verdict::Answered => Flow::Done,
+            Verdict::Enter | Verdict::Exit => Flow::Parked,
         }
     }
 

@@ -39,6 +39,7 @@ impl Machine {
     }
 
     /// `lookup`.
+    #[inline]
     pub(super) fn lookup(&mut self, name: &Name) -> Outcome {
         Outcome::Answer(Resume::Found(self.names.get(name).copied()))
     }

@@ -34,8 +34,11 @@ pub(crate) enum On {
     Signals(SignalSet),
     /// The reply to a call.
     Reply { peer: Pid, token: Token },
-    /// A mutex; after it is locked the call returns this error, if any.
-    Mutex { id: LockId, then: Option<Errno> },
+    /// A mutex.
+    Mutex(LockId),
+    /// The mutex of a condition, without which the call does not return; then it returns this
+    /// error, if any.
+    Relock { id: LockId, then: Option<Errno> },
     /// A permit.
     Semaphore(LockId),
     /// A condition, and then its mutex.
@@ -55,7 +58,7 @@ impl On {
             On::Child(_) => "wait",
             On::Signals(_) => "sigwait",
             On::Reply { .. } => "call",
-            On::Mutex { .. } => "lock",
+            On::Mutex(_) | On::Relock { .. } => "lock",
             On::Semaphore(_) => "acquire",
             On::Condition { .. } => "wait_condition",
             On::Barrier(_) => "wait_barrier",
@@ -65,8 +68,8 @@ impl On {
     /// The lock in whose queue the process stands.
     pub(crate) fn lock(&self) -> Option<LockId> {
         match self {
-            On::Mutex { id, .. } | On::Condition { id, .. } => Some(*id),
-            On::Semaphore(id) | On::Barrier(id) => Some(*id),
+            On::Mutex(id) | On::Semaphore(id) | On::Barrier(id) => Some(*id),
+            On::Relock { id, .. } | On::Condition { id, .. } => Some(*id),
             _ => None,
         }
     }
@@ -111,7 +114,7 @@ impl fmt::Display for On {
                 set.signals().try_for_each(|signal| write!(f, " {signal}"))
             }
             On::Reply { peer, .. } => write!(f, "a reply from {peer}"),
-            On::Mutex { id, .. } => write!(f, "mutex {id}"),
+            On::Mutex(id) | On::Relock { id, .. } => write!(f, "mutex {id}"),
             On::Semaphore(id) => write!(f, "semaphore {id}"),
             On::Condition { id, .. } => write!(f, "condition {id}"),
             On::Barrier(id) => write!(f, "barrier {id}"),

@@ -9,6 +9,13 @@ local NODES, FINISH = 4, 4
 local function name(rank) return "node" .. rank end
 local function say(rank, text) print(name(rank) .. " " .. text) end
 
+-- Tells a node of lower rank that it need not lead.
+local function answer(rank, event, from)
+  if event == "election" then
+    ipc.sendServiceEvent(name(from), "answer", rank)
+  end
+end
+
 local function lead(rank)
   say(rank, "leads at " .. string.format("%.2f", util.now()))
   while util.now() < FINISH do
@@ -17,7 +24,7 @@ local function lead(rank)
         ipc.sendServiceEvent(name(other), "heartbeat", rank)
       end
     end
-    util.sleep(0.2)
+    answer(rank, ipc.receiveEvent(nil, "election", 0.2))
   end
 end
 
@@ -35,14 +42,14 @@ local function node(rank)
   local patience = 0.5 + 0.1 * (NODES - rank)
   while util.now() < FINISH do
     local event, from = ipc.receiveEvent(nil, nil, patience)
-    local asked = event == "election"
-    if asked then
-      ipc.sendServiceEvent(name(from), "answer", rank)
-    end
+    answer(rank, event, from)
     if event == nil then
+      if util.now() >= FINISH then
+        return
+      end
       say(rank, "hears no leader")
     end
-    if (asked or event == nil) and not answered(rank) then
+    if (event == "election" or event == nil) and not answered(rank) then
       return lead(rank)
     end
   end

@@ -12,7 +12,7 @@ end
 
 local function failing()
   util.sleep(1)
-  error("out of luck")
+  error("out of luck", 0)
 end
 
 local function hanging()
@@ -36,8 +36,7 @@ end
 local function ended(exit)
   local worker = workers[exit.id]
   workers[exit.id] = nil
-  local how = exit.error or exit.value or ("signal " .. exit.signal)
-  print(worker.name .. " ended: " .. how:match("[^:]*$"))
+  print(worker.name .. " ended: " .. (exit.error or exit.value or "signal " .. exit.signal))
   if exit.value then
     return
   elseif worker.restarts == RESTARTS then
@@ -58,8 +57,7 @@ for _, worker in ipairs {
 end
 
 while next(workers) do
-  util.timer(0.5)
-  local name, param = util.pullEvent()
+  local name, param = util.pullEvent(0.5)
   if name == "process_complete" then
     ended(param)
   elseif name == "remote_event" and workers[param.sender] then

@@ -44,9 +44,7 @@ impl Args<'_> {
 
     pub(crate) fn pid(&self, at: usize) -> Result<Pid, Fault> {
         match self.whole(at) {
-            Some(number) => {
-                Ok(number.and_then(|n| u64::try_from(n).ok()).map_or(NOBODY, Pid::new))
-            }
+            Some(number) => Ok(number.and_then(|n| u64::try_from(n).ok()).map_or(NOBODY, Pid::new)),
             None => self.expected(at, "number"),
         }
     }

@@ -8,8 +8,18 @@ const DAY: i64 = 86_400;
 const DAYS: [&str; 7] =
     ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 /// A time of the proleptic Gregorian calendar.
@@ -36,8 +46,7 @@ impl Date {
         let shifted = days + 719_468;
         let era = shifted.div_euclid(146_097);
         let of_era = shifted.rem_euclid(146_097);
-        let year_of_era =
-            (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
         let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let march = (5 * of_year + 2) / 153;
         let day = of_year - (153 * march + 2) / 5 + 1;
@@ -132,9 +141,8 @@ pub(crate) fn time(date: &Table) -> (Value, Value, Value) {
     };
     let seconds = || -> Result<i64, String> {
         let months = field("year", None)? * 12 + field("month", None)? - 1;
-        let days = days_from(months.div_euclid(12), months.rem_euclid(12) + 1)
-            + field("day", None)?
-            - 1;
+        let days =
+            days_from(months.div_euclid(12), months.rem_euclid(12) + 1) + field("day", None)? - 1;
         Ok(days * DAY
             + field("hour", Some(12))? * 3_600
             + field("min", Some(0))? * 60

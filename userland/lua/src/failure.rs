@@ -23,7 +23,10 @@ pub(crate) fn describe(error: &Error, doom: Option<&str>) -> (String, String) {
     }
     if BudgetExhausted::is_in(error) {
         let place = place::of_traceback(&error.to_string());
-        return (place.map_or(EXHAUSTED.to_owned(), |at| format!("{at}: {EXHAUSTED}")), String::new());
+        return (
+            place.map_or(EXHAUSTED.to_owned(), |at| format!("{at}: {EXHAUSTED}")),
+            String::new(),
+        );
     }
     place::without_prelude(&text(error))
 }

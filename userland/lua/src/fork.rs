@@ -80,7 +80,8 @@ impl Image {
         record: &Rc<Record>,
     ) -> mlua::Result<(Function, MultiValue)> {
         let lua = &state.lua;
-        let made = self.nodes.iter().map(|node| make(lua, node)).collect::<mlua::Result<Vec<_>>>()?;
+        let made =
+            self.nodes.iter().map(|node| make(lua, node)).collect::<mlua::Result<Vec<_>>>()?;
         let decoder = Decoder { state, record, made };
         for (node, value) in self.nodes.iter().zip(&decoder.made) {
             if let (Node::Table { entries, metatable }, Value::Table(table)) = (node, value) {

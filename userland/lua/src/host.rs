@@ -161,7 +161,11 @@ pub(crate) fn inside(folder: &Path, name: &str) -> Result<PathBuf, LuaError> {
 }
 
 fn canonical(folder: &Path) -> std::io::Result<PathBuf> {
-    if folder.as_os_str().is_empty() { Path::new(".").canonicalize() } else { folder.canonicalize() }
+    if folder.as_os_str().is_empty() {
+        Path::new(".").canonicalize()
+    } else {
+        folder.canonicalize()
+    }
 }
 
 #[cfg(test)]

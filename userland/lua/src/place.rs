@@ -41,9 +41,12 @@ pub(crate) fn prefix(lua: &Lua, text: &str, shape: Shape) -> String {
 /// The innermost line of the program in the text of a traceback.
 pub(crate) fn of_traceback(trace: &str) -> Option<String> {
     let lines = trace.lines().filter(|line| line.starts_with('\t') && !is_own(line));
-    lines.filter_map(|line| line.trim_start().split_once(": in ")).map(|(at, _)| at.to_owned()).find(
-        |at| at.rsplit_once(':').is_some_and(|(_, line)| line.bytes().all(|b| b.is_ascii_digit())),
-    )
+    lines
+        .filter_map(|line| line.trim_start().split_once(": in "))
+        .map(|(at, _)| at.to_owned())
+        .find(|at| {
+            at.rsplit_once(':').is_some_and(|(_, line)| line.bytes().all(|b| b.is_ascii_digit()))
+        })
 }
 
 /// An error's text and traceback without the runtime's own frames.
@@ -53,14 +56,13 @@ pub(crate) fn without_prelude(text: &str) -> (String, String) {
         return (text.to_owned(), String::new());
     };
     let (message, trace) = text.split_at(at);
-    let mut lines: Vec<&str> = trace[HEAD.len()..]
-        .lines()
-        .filter(|line| !line.is_empty() && !is_own(line))
-        .collect();
+    let mut lines: Vec<&str> =
+        trace[HEAD.len()..].lines().filter(|line| !line.is_empty() && !is_own(line)).collect();
     // C frames below the program's outermost are the runtime's.
     while lines.last().is_some_and(|line| line.trim_start().starts_with("[C]")) {
         lines.pop();
     }
-    let trace = if lines.is_empty() { String::new() } else { format!("{HEAD}\n{}", lines.join("\n")) };
+    let trace =
+        if lines.is_empty() { String::new() } else { format!("{HEAD}\n{}", lines.join("\n")) };
     (message.to_owned(), trace)
 }

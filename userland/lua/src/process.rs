@@ -1,9 +1,7 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use hothouse_abi::{
-    Body, ExitStatus, Gate, Resume, Signal, Step, Trap, Value as Data,
-};
+use hothouse_abi::{Body, ExitStatus, Gate, Resume, Signal, Step, Trap, Value as Data};
 use mlua::thread::ThreadStatus;
 use mlua::{Function, IntoLuaMulti, MultiValue, Thread, Value};
 

@@ -18,7 +18,8 @@ pub(crate) fn timeout(seconds: f64) -> Option<Option<Span>> {
         return Some(None);
     }
     let nearest = nanos.round();
-    let whole = if (nanos - nearest).abs() <= nanos * f64::EPSILON { nearest } else { nanos.ceil() };
+    let whole =
+        if (nanos - nearest).abs() <= nanos * f64::EPSILON { nearest } else { nanos.ceil() };
     Some(Some(Span::from_nanos(whole as u64)))
 }
 

@@ -31,7 +31,11 @@ impl LuaSettings {
 
     /// How many processes share a state, with `isolate` taken into account.
     pub(crate) fn sharers(&self) -> usize {
-        if self.isolate { 1 } else { self.processes_per_state.clamp(1, Self::MAX_PROCESSES_PER_STATE) }
+        if self.isolate {
+            1
+        } else {
+            self.processes_per_state.clamp(1, Self::MAX_PROCESSES_PER_STATE)
+        }
     }
 
     /// Whether Lua's count hook is needed at all: it slows the VM down.

@@ -251,9 +251,30 @@ fn load_prelude(lua: &Lua, context: &Rc<Context>, host: &Weak<Host>) -> mlua::Re
 /// The standard functions that programs get, made the same in every run.
 fn standard_base(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
     const NAMES: &[&str] = &[
-        "_VERSION", "assert", "error", "getmetatable", "ipairs", "load", "next", "pairs", "pcall",
-        "rawequal", "rawget", "rawlen", "rawset", "select", "setmetatable", "tonumber", "tostring",
-        "type", "xpcall", "string", "table", "math", "utf8", "coroutine",
+        "_VERSION",
+        "assert",
+        "error",
+        "getmetatable",
+        "ipairs",
+        "load",
+        "next",
+        "pairs",
+        "pcall",
+        "rawequal",
+        "rawget",
+        "rawlen",
+        "rawset",
+        "select",
+        "setmetatable",
+        "tonumber",
+        "tostring",
+        "type",
+        "xpcall",
+        "string",
+        "table",
+        "math",
+        "utf8",
+        "coroutine",
     ];
     let (base, globals) = (lua.create_table()?, lua.globals());
     for &name in NAMES {

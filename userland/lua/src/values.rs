@@ -30,7 +30,9 @@ fn copy(value: &Value, depth: usize) -> Result<Data, String> {
 
 fn copy_table(table: &Table, depth: usize) -> Result<Data, String> {
     if depth > MAX_DEPTH {
-        return Err(format!("cannot copy a table that holds itself or nests over {MAX_DEPTH} deep"));
+        return Err(format!(
+            "cannot copy a table that holds itself or nests over {MAX_DEPTH} deep"
+        ));
     }
     let length = table.raw_len();
     let mut entries = Vec::new();
@@ -128,10 +130,7 @@ mod tests {
     #[test]
     fn what_cannot_be_copied_is_named() {
         assert_eq!(data_of("print"), Err("cannot copy a function".to_owned()));
-        assert_eq!(
-            data_of("{coroutine.create(print)}"),
-            Err("cannot copy a coroutine".to_owned())
-        );
+        assert_eq!(data_of("{coroutine.create(print)}"), Err("cannot copy a coroutine".to_owned()));
         assert!(data_of("(function() local t = {} t[1] = t return t end)()").is_err());
         assert!(data_of("{[{}] = 1}").is_err());
     }

@@ -109,8 +109,7 @@ fn argument_errors_have_the_contracts_words_and_the_callers_line() {
 
 #[test]
 fn handlers_run_over_waits_and_errors_in_them_are_survived() {
-    let machine = run(
-        r#"
+    let machine = run(r#"
         local ipc, process, util = require "system.ipc", require "system.process", require "system.util"
         ipc.sigaction(15, function(n)
           print("handler", n)
@@ -123,8 +122,7 @@ fn handlers_run_over_waits_and_errors_in_them_are_survived() {
         ipc.kill(process.getpid(), 10)
         print("alive")
         ipc.sigaction(15, nil)
-        "#,
-    );
+        "#);
     assert_eq!(machine.log(), ["handler\t15", "slept\t1.0", "after\t1.0", "alive"]);
     let diagnoses = &machine.0.borrow().diagnoses;
     assert!(
@@ -374,7 +372,10 @@ fn uncaught_errors_tell_place_and_traceback_without_the_runtime() {
         ("error()", "nil"),
         ("error(setmetatable({}, {__tostring = function() error('x') end}))", ""),
         ("error(setmetatable({}, {__tostring = function() while true do end end}))", ""),
-        ("error(setmetatable({}, {__tostring = function() require'system.util'.sleep(1) end}))", ""),
+        (
+            "error(setmetatable({}, {__tostring = function() require'system.util'.sleep(1) end}))",
+            "",
+        ),
         ("string.rep()", "main.lua:1: bad argument #1"),
         ("require('system.ipc').kill(99, 9)", "No such process"),
     ] {
@@ -440,7 +441,10 @@ fn close_runs_on_every_end_but_sigkill() {
         (Signal::SIGKILL, vec![]),
         (
             Signal::SIGTERM,
-            vec!["close inner\tfalse\tInterrupted system call", "close outer\tfalse\tInterrupted system call"],
+            vec![
+                "close inner\tfalse\tInterrupted system call",
+                "close outer\tfalse\tInterrupted system call",
+            ],
         ),
     ] {
         let host = LuaHost::new(settings());
@@ -503,11 +507,8 @@ fn a_fork_copies_all_that_it_reaches() {
 
 #[test]
 fn time_per_instruction_is_charged_by_the_hooks_period() {
-    let settings = LuaSettings {
-        time_per_instruction: Span::from_nanos(10),
-        hook_period: 100,
-        ..settings()
-    };
+    let settings =
+        LuaSettings { time_per_instruction: Span::from_nanos(10), hook_period: 100, ..settings() };
     let machine = run_with(
         settings,
         r#"
@@ -600,24 +601,40 @@ fn servers_answer_calls() {
     assert_eq!(log.last().unwrap(), "nil\t2.0");
 }
 
-#[test]
-fn parked_processes_from_one_file_are_small_and_share_states() {
-    const COUNT: usize = 1_000;
-    let settings = LuaSettings { processes_per_state: 400, ..LuaSettings::default() };
-    let host = LuaHost::new(settings);
+/// Starts processes from one file that park, and returns the machine that they park in.
+fn park(host: &LuaHost, count: usize) -> Machine {
     let machine = Machine::default();
     let source = b"local ipc = require 'system.ipc' print(ipc.receiveEvent())";
-    let load = || host.load_source("main.lua", source, None, vec![]).unwrap();
-    machine.spawn(load());
-    machine.run();
-    let before = host.used_memory();
-    for _ in 1..COUNT {
-        machine.spawn(load());
+    for _ in 0..count {
+        machine.spawn(host.load_source("main.lua", source, None, vec![]).unwrap());
     }
     machine.run();
-    assert_eq!(host.states(), 3);
+    machine
+}
+
+#[test]
+fn a_parked_process_from_a_file_is_small() {
+    const COUNT: usize = 1_000;
+    let host = LuaHost::new(LuaSettings::default());
+    let one = park(&host, 1);
+    let before = host.used_memory();
+    let many = park(&host, COUNT);
     let each = (host.used_memory() - before) / COUNT;
-    assert!(each <= 1_700, "{each} bytes a process");
-    (1..=COUNT as u64).for_each(|pid| machine.kill(pid, Signal::SIGKILL));
+    assert!(each <= 1_450, "{each} bytes a process");
+    drop((one, many));
     assert_eq!(host.states(), 0);
+}
+
+#[test]
+fn states_are_made_as_needed_and_go_with_their_last_process() {
+    let host = LuaHost::new(LuaSettings { processes_per_state: 4, ..LuaSettings::default() });
+    let machine = park(&host, 10);
+    assert_eq!(host.states(), 3);
+    (1..=4).for_each(|pid| machine.kill(pid, Signal::SIGKILL));
+    assert_eq!(host.states(), 2);
+    drop(machine);
+    assert_eq!(host.states(), 0);
+    let alone = LuaHost::new(LuaSettings { isolate: true, ..LuaSettings::default() });
+    let _machine = park(&alone, 3);
+    assert_eq!(alone.states(), 3);
 }

@@ -1,13 +1,15 @@
 //! A kernel in miniature, to step Lua programs with: first come first served, virtual time, no
 //! limits, and no more of the contract than these tests need.
 
+mod traps;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use hothouse_abi::{
     Action, Body, Code, Errno, Event, EventKind, Exit, ExitStatus, Filter, Flow, Frame, Gate, Name,
-    Pid, Program, Resume, Signal, Span, Step, Tick, TimerId, Token, Trap, Value,
+    Pid, Program, Resume, Signal, Span, Step, Tick, Token, Trap, Value,
 };
 
 /// What a parked process waits for.
@@ -314,156 +316,5 @@ impl Gate for Port {
                 Flow::Parked
             }
         }
-    }
-}
-
-impl World {
-    fn trap(&mut self, me: u64, trap: Trap, unwinding: bool) -> Option<Resume> {
-        let sent = |name, data| Event::sent(Pid::new(me), name, data);
-        Some(match trap {
-            Trap::Getpid => Resume::Pid(Pid::new(me)),
-            Trap::Getppid => Resume::Pid(Pid::new(self.processes[&me].parent)),
-            Trap::Getname => Resume::Bytes(self.processes[&me].name.clone().into()),
-            Trap::Now => Resume::Tick(self.now),
-            Trap::Random => {
-                self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                Resume::Number(self.random)
-            }
-            Trap::Log { text } => {
-                self.log.push(text.to_string());
-                Resume::Unit
-            }
-            Trap::Diagnose { text } => {
-                self.diagnoses.push(text);
-                Resume::Unit
-            }
-            Trap::Unrepeatable { why } => {
-                self.diagnoses.push(why);
-                Resume::Flag(self.strict)
-            }
-            Trap::Send { pid, name, data } => self.deliver(pid.number(), sent(name, data)),
-            Trap::SendService { service, name, data } => match self.names.get(&service) {
-                Some(&pid) => self.deliver(pid, sent(name, data)),
-                None => Resume::Error(Errno::ENOENT),
-            },
-            Trap::Register { name } => match self.names.contains_key(&name) {
-                true => Resume::Error(Errno::EEXIST),
-                false => {
-                    self.names.insert(name, me);
-                    Resume::Unit
-                }
-            },
-            Trap::Lookup { name } => Resume::Found(self.names.get(&name).copied().map(Pid::new)),
-            Trap::QueueEvent { name, data } => {
-                let event =
-                    Event { sender: Pid::new(me), name, data, token: None, kind: EventKind::Queued };
-                self.deliver(me, event)
-            }
-            Trap::PeekEvent => {
-                Resume::Peeked(self.processes[&me].mailbox.front().cloned().map(Box::new))
-            }
-            Trap::Spawn { name, program } => {
-                Resume::Pid(Pid::new(self.spawn(me, name, program.expect("a program"))))
-            }
-            Trap::Sigaction { signal, disposition } => match signal.check() {
-                Ok(Some(signal)) if signal.is_catchable() => {
-                    self.processes
-                        .get_mut(&me)?
-                        .actions
-                        .insert(signal, disposition.map_or(Action::Default, |d| d.action));
-                    Resume::Unit
-                }
-                _ => Resume::Error(Errno::EINVAL),
-            },
-            Trap::Kill { pid, signal } if pid.number() == me => {
-                let signal = match signal.check() {
-                    Ok(Some(signal)) => signal,
-                    Ok(None) => return Some(Resume::Unit),
-                    Err(errno) => return Some(Resume::Error(errno)),
-                };
-                match self.processes[&me].actions.get(&signal) {
-                    Some(Action::Handler) => {
-                        let interrupted = &mut self.processes.get_mut(&me)?.interrupted;
-                        interrupted.push(Some((Wait::Ready, None)));
-                        Resume::Handler(signal)
-                    }
-                    _ => {
-                        self.signal(me, signal);
-                        return None;
-                    }
-                }
-            }
-            Trap::Kill { pid, signal } => match signal.check() {
-                Err(errno) => Resume::Error(errno),
-                Ok(None) if self.processes.contains_key(&pid.number()) => Resume::Unit,
-                Ok(None) => Resume::Error(Errno::ESRCH),
-                Ok(Some(_)) if pid.number() <= self.last_pid => Resume::Unit,
-                Ok(Some(_)) => Resume::Error(Errno::ESRCH),
-            },
-            Trap::SigReturn => {
-                let wait = self.processes.get_mut(&me)?.interrupted.pop().flatten();
-                match wait {
-                    Some((wait, deadline)) => {
-                        let process = self.processes.get_mut(&me)?;
-                        if let Some(answer) = Self::poll(process, &wait) {
-                            return Some(answer);
-                        }
-                        process.wait = Some((wait, deadline));
-                        return None;
-                    }
-                    None => Resume::Unit,
-                }
-            }
-            Trap::AtExit { hooks } => {
-                self.processes.get_mut(&me)?.hooks = hooks;
-                Resume::Unit
-            }
-            Trap::Exit { status } => {
-                let process = self.processes.get_mut(&me)?;
-                process.status.get_or_insert(status);
-                let hooks = std::mem::take(&mut process.hooks);
-                process.wait = Some((Wait::Ended, None));
-                process.resumes.push_back(if hooks { Resume::Hooks } else { Resume::Unwind });
-                self.ready.push_back(me);
-                return None;
-            }
-            _ if unwinding => Resume::Error(Errno::EINTR),
-            Trap::Receive { filter, timeout } => {
-                return self.wait(me, Wait::Receive(filter), timeout);
-            }
-            Trap::NextEvent { timeout } => return self.wait(me, Wait::Any, timeout),
-            Trap::FilterEvent { names, timeout, .. } => {
-                return self.wait(me, Wait::Names(names), timeout);
-            }
-            Trap::Sleep { span } => return self.wait(me, Wait::Sleep, Some(span)),
-            Trap::SleepUntil { tick } => return self.wait(me, Wait::Sleep, Some(tick - self.now)),
-            Trap::Compute { span } => {
-                self.computed.push(span);
-                return self.wait(me, Wait::Sleep, Some(span));
-            }
-            Trap::Yield => {
-                self.ready.push_back(me);
-                let process = self.processes.get_mut(&me)?;
-                process.resumes.push_back(Resume::Unit);
-                return None;
-            }
-            Trap::Wait { pid, timeout } => return self.wait(me, Wait::Child(pid), timeout),
-            Trap::Call { pid, name, data, timeout } => {
-                let token = self.processes[&me].token.map_or(Token::FIRST, Token::next);
-                self.processes.get_mut(&me)?.token = Some(token);
-                let request = Event { token: Some(token), ..sent(name, data) };
-                match self.deliver(pid.number(), request) {
-                    Resume::Unit => return self.wait(me, Wait::Reply(token), timeout),
-                    failed => failed,
-                }
-            }
-            Trap::Reply { pid, token, name, data } => {
-                let kind = EventKind::Queued;
-                let event = Event { sender: Pid::new(me), name, data, token, kind };
-                self.deliver(pid.number(), event)
-            }
-            Trap::Timer { .. } => Resume::Timer(TimerId::new(1)),
-            other => panic!("this machine has no {}", other.name()),
-        })
     }
 }
