@@ -549,24 +549,27 @@ fn killed_in_a_handler_over_a_handler() {
 }
 
 #[test]
-fn handlers_over_handlers_without_end() {
-    let run = beside(
-        |sys| {
-            let handler = |sys: &Sys, signal: Signal| {
+fn handlers_over_handlers_are_bounded() {
+    let run = alone(|sys| {
+        let (runs, depth) = (Rc::new(Cell::new(0)), Rc::new(Cell::new((0, 0))));
+        let (counted, deepest) = (runs.clone(), depth.clone());
+        let handler = move |sys: &Sys, signal: Signal| {
+            let (now, most) = deepest.get();
+            deepest.set((now + 1, most.max(now + 1)));
+            counted.set(counted.get() + 1);
+            if counted.get() < 200 {
                 sys.sigprocmask(MaskHow::Unblock, signal.into());
-                let _ = sys.kill(sys.getpid(), signal);
-            };
-            sys.sigaction(Signal::SIGUSR1, Action::handler(handler)).unwrap();
-            let _ = sys.kill(sys.getpid(), Signal::SIGUSR1);
-            0
-        },
-        |sys| {
-            sys.sleep(SECOND).unwrap();
-            // With a bound on handlers it may be busy with them, or have overflowed.
-            let _ = sys.kill(Pid::new(VICTIM), Signal::SIGKILL);
-        },
-    );
-    assert!(!run.exit(VICTIM).status.is_success());
+                kill(sys, sys.getpid(), signal);
+            }
+            let (now, most) = deepest.get();
+            deepest.set((now - 1, most));
+        };
+        sys.sigaction(Signal::SIGUSR1, Action::handler(handler)).unwrap();
+        kill(sys, sys.getpid(), Signal::SIGUSR1);
+        assert_eq!((runs.get(), depth.get()), (200, (0, 64)));
+        0
+    });
+    assert_eq!(run.exit(VICTIM).status, ExitStatus::Exited(0.into()));
 }
 
 #[test]

@@ -11,10 +11,10 @@ use hothouse_tests::{Notes, at_ms, child, join, ms, scenario, solo, solo_with, t
 
 const STOPS: [Signal; 4] = [Signal::SIGSTOP, Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
 
-/// Sleeps until somebody ends it.
+/// Waits until somebody ends it.
 fn sleeper(sys: &Sys) {
     loop {
-        let _ = sys.sleep(ms(1_000));
+        let _ = sys.receive_event(Filter::any(), None);
     }
 }
 

@@ -28,7 +28,9 @@ impl Run {
     ///
     /// If there is none.
     pub fn exit(&self, pid: u64) -> &Exit {
-        self.report.exit(Pid::new(pid)).unwrap_or_else(|| panic!("no exit record of {pid}: {self:?}"))
+        self.report
+            .exit(Pid::new(pid))
+            .unwrap_or_else(|| panic!("no exit record of {pid}: {self:?}"))
     }
 }
 
@@ -151,4 +153,23 @@ pub fn join(sys: &Sys, pid: Pid) -> Exit {
     let exit = sys.wait(pid, None).expect("it is a child of the caller");
     assert!(exit.status.is_success(), "process {pid} {}", exit.status);
     exit
+}
+
+/// Compares text with the file `golden/NAME.txt` beside the suites.
+///
+/// With `HOTHOUSE_BLESS=1` in the environment the file is written instead: run the suite so, and
+/// look at what `git diff` says before it is committed.
+///
+/// # Panics
+///
+/// If they differ, or the file cannot be read or written.
+pub fn golden(name: &str, text: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("golden/{name}.txt"));
+    if std::env::var_os("HOTHOUSE_BLESS").is_some_and(|bless| bless == "1") {
+        std::fs::write(&path, text).expect("golden files can be written");
+        return;
+    }
+    let known = std::fs::read_to_string(&path).unwrap_or_default();
+    let path = path.display();
+    assert_eq!(text, known, "{path} differs; HOTHOUSE_BLESS=1 writes it anew");
 }

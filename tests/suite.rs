@@ -12,3 +12,43 @@ mod fault;
 mod hostile;
 // The product of victim state, signal, action and mask.
 mod signal_product;
+// The arrows between crates, and where unsafe code may be.
+mod boundaries;
+// Sending events.
+mod events;
+// Service names.
+mod names;
+// Receiving events.
+mod receives;
+// One seed, one run.
+mod determinism;
+// The built-in Rust programs, their output and their point.
+mod programs;
+// Spawning, waiting, what is known of processes.
+mod processes;
+// The clock, sleeping, timers and alarms.
+mod timers;
+// Users, and what only root may do.
+mod users;
+// Requests and replies.
+mod calls;
+// Mutexes, semaphores, conditions, barriers.
+mod locks;
+// How a process ends.
+mod exit;
+// Every limit, reached.
+mod limits;
+// CPUs, costs, policies.
+mod cpus;
+// The host's side: driving, injecting, inspecting, reports, ends of runs.
+mod runs;
+// The machine against a reference model.
+mod model;
+// The calls of the reference.
+mod model_calls;
+// What puppets are told to do.
+mod model_commands;
+// The reference itself.
+mod model_reference;
+// Waits of stopped processes and of those in a handler.
+mod suspended;

@@ -57,7 +57,7 @@ impl Default for Limits {
             nested_handlers: 64,
             stack_bytes: 64 << 10,
             exit_time: Span::from_secs(1),
-            steps_at_one_instant: 100_000_000,
+            steps_at_one_instant: 20_000_000,
             steps: u64::MAX,
             records: 1 << 16,
         }

@@ -62,8 +62,10 @@ pub enum Until {
     Idle,
     /// This virtual time; what happens at it happens.
     Time(Tick),
-    /// This time, unless this process has ended before.
+    /// This time, unless this process has ended before, or nobody can run.
     TimeOrEnded(Tick, Pid),
+    /// This time, unless nobody can run before.
+    TimeOrIdle(Tick),
     /// This holds; it is asked between steps.
     Predicate(Box<dyn FnMut(&Kernel) -> bool>),
 }
@@ -78,6 +80,7 @@ impl fmt::Debug for Until {
             Until::TimeOrEnded(tick, pid) => {
                 f.debug_tuple("TimeOrEnded").field(tick).field(pid).finish()
             }
+            Until::TimeOrIdle(tick) => f.debug_tuple("TimeOrIdle").field(tick).finish(),
             Until::Predicate(_) => f.write_str("Predicate"),
         }
     }
@@ -202,8 +205,16 @@ impl Kernel {
             Until::Done => self.drive(Tick::MAX, Some(INIT), &mut |_| false),
             Until::Ended(pid) => self.drive(Tick::MAX, Some(pid), &mut |_| false),
             Until::Idle => self.drive(Tick::MAX, None, &mut |_| false),
-            Until::Time(limit) => self.drive(limit, None, &mut |_| false),
+            Until::Time(limit) => match self.drive(limit, None, &mut |_| false) {
+                // More can come from outside before that time.
+                End::Done | End::Idle | End::Deadlock(_) => {
+                    self.advance(limit);
+                    End::Stopped
+                }
+                end => end,
+            },
             Until::TimeOrEnded(limit, pid) => self.drive(limit, Some(pid), &mut |_| false),
+            Until::TimeOrIdle(limit) => self.drive(limit, None, &mut |_| false),
             Until::Predicate(mut holds) => self.drive(Tick::MAX, None, &mut *holds),
         }
     }
@@ -279,7 +290,7 @@ impl Kernel {
                 self.advance(limit);
                 Some(Stepped::End(End::Stopped))
             }
-            Next::Stuck => self.stuck(limit).map(Stepped::End),
+            Next::Stuck => self.stuck().map(Stepped::End),
             Next::Failed => {
                 let error = self.shared.machine().error.take();
                 let error = error.expect("invariant: a machine that failed says why");
@@ -301,15 +312,10 @@ impl Kernel {
     }
 
     /// Nobody can run, and no deadline will come.
-    fn stuck(&mut self, limit: Tick) -> Option<End> {
+    fn stuck(&mut self) -> Option<End> {
         let machine = self.shared.machine();
         if machine.table.live() == 0 {
             return Some(End::Done);
-        }
-        if limit < Tick::MAX {
-            drop(machine);
-            self.advance(limit);
-            return Some(End::Stopped);
         }
         let Some(init) = machine.table.find(INIT) else { return Some(End::Idle) };
         if self.real_time && machine.awaits(init, Signal::SIGINT) {

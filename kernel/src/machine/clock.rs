@@ -1,10 +1,10 @@
 //! The clock and what is due: who runs next, and when time moves on.
 
-use hothouse_abi::{Resume, Tick, TimerId};
+use hothouse_abi::{Errno, Resume, Tick, TimerId};
 
-use super::Machine;
 use super::inject::Action;
 use super::process::Key;
+use super::{After, Machine};
 use crate::error::RunError;
 use crate::policy::CpuId;
 use crate::timers::Class;
@@ -117,16 +117,34 @@ impl Machine {
         let error = if self.counters.steps > self.limits.steps {
             RunError::Steps { limit: self.limits.steps, at }
         } else {
-            let limit = self.limits.steps_at_one_instant;
-            let pids = self.table.pids();
-            let busy = pids.into_iter().filter_map(|pid| {
-                let process = &self.table[self.table.find(pid)?];
-                (process.wait.is_none() && !process.stopped)
-                    .then(|| format!("{pid} {}", process.name))
-            });
-            RunError::Livelock { limit, at, who: busy.take(8).collect::<Vec<_>>().join(", ") }
+            self.livelock(None)
         };
         self.error.get_or_insert(error);
         Next::Failed
+    }
+
+    /// A process makes trap after trap and time stands still: the run ends, before this one.
+    #[cold]
+    pub(super) fn stop_livelock(&mut self, key: Key) -> After {
+        let error = self.livelock(Some(key));
+        self.error.get_or_insert(error);
+        self.table[key].answer = Some(Resume::Error(Errno::EAGAIN));
+        After::Leave
+    }
+
+    /// Who runs while time stands still: `key`, or all who can.
+    fn livelock(&self, key: Option<Key>) -> RunError {
+        let pids = match key {
+            Some(key) => vec![self.table[key].pid()],
+            None => self.table.pids(),
+        };
+        let keys = pids.into_iter().filter_map(|pid| self.table.find(pid));
+        let busy = keys.map(|key| &self.table[key]).filter(|p| p.wait.is_none() && !p.stopped);
+        let names = busy.take(8).map(|process| format!("{} {}", process.pid(), process.name));
+        RunError::Livelock {
+            limit: self.limits.steps_at_one_instant,
+            at: self.now,
+            who: names.collect::<Vec<_>>().join(", "),
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! What a process that has a CPU does next, and how it comes to wait and to go on.
 
-use hothouse_abi::{Action, Errno, Resume, Signal, Tick};
+use hothouse_abi::{Errno, Resume, Signal, Tick};
 
 use super::Machine;
 use super::cpu::Phase;
-use super::process::{DefaultAction, Interrupted, Key, State, default_action};
+use super::process::{Effect, Interrupted, Key, Process, State};
 use super::wait::{On, Wait};
 use crate::machine::clock::Alarm;
 use crate::policy::{Reason, Stop};
@@ -56,55 +56,62 @@ impl Machine {
     }
 
     /// The signal that comes next for a process, if it may get one now.
-    fn deliverable(&self, key: Key) -> Option<Signal> {
+    pub(super) fn deliverable(&self, key: Key) -> Option<Signal> {
         let process = &self.table[key];
         let open = process.pending.difference(process.mask);
         if open.is_empty() || process.is_exiting() {
             return None;
         }
-        open.lowest()
+        open.signals().find(|&signal| self.has_room_for(process, signal))
+    }
+
+    /// Whether what a signal does can be done now: a full mailbox or too many handlers over one
+    /// another keep it pending.
+    fn has_room_for(&self, process: &Process, signal: Signal) -> bool {
+        match process.effect(signal) {
+            Effect::Event => process.mailbox.len() < self.limits.mailbox_events,
+            Effect::Handler { .. } => {
+                process.rare_if(|rare| rare.frames.len()) < self.limits.nested_handlers
+            }
+            Effect::End | Effect::Stop | Effect::Ignore => true,
+        }
     }
 
     /// Delivers a pending signal to a running process. `None`: nothing of it is left to see.
     fn deliver(&mut self, key: Key, signal: Signal) -> Option<Entry> {
         let process = &mut self.table[key];
         process.pending.remove(signal.into());
-        let disposition = process.disposition(signal);
-        match disposition.action {
-            Action::Ignore => None,
-            Action::Event => {
+        match process.effect(signal) {
+            Effect::Ignore => None,
+            Effect::Event => {
                 self.signal_event(key, signal);
                 None
             }
-            Action::Handler => {
-                if disposition.interrupt {
-                    self.interrupt_suspended(key);
-                }
-                let process = &mut self.table[key];
-                let frame = Interrupted {
-                    mask: process.mask,
-                    answer: process.answer.take(),
-                    wait: process.wait.take(),
-                    burst: process.task.burst.take(),
-                };
-                process.mask |= signal.into();
-                process.rare().frames.push(frame);
-                self.record(key, What::HandlerStarted { signal });
-                Some(Entry::Run(Resume::Handler(signal)))
+            Effect::Handler { interrupt } => Some(self.start_handler(key, signal, interrupt)),
+            Effect::Stop => {
+                self.stop(key);
+                Some(Entry::Left)
             }
-            Action::Default => match default_action(process.personality, signal) {
-                DefaultAction::Ignore | DefaultAction::Continue => None,
-                DefaultAction::Event => {
-                    self.signal_event(key, signal);
-                    None
-                }
-                DefaultAction::Stop => {
-                    self.stop(key);
-                    Some(Entry::Left)
-                }
-                DefaultAction::End => Some(self.end_by_signal_here(key, signal)),
-            },
+            Effect::End => Some(self.end_by_signal_here(key, signal)),
         }
+    }
+
+    /// Lays a handler over what the process was doing.
+    fn start_handler(&mut self, key: Key, signal: Signal, interrupt: bool) -> Entry {
+        if interrupt {
+            self.interrupt_suspended(key);
+        }
+        let process = &mut self.table[key];
+        let frame = Interrupted {
+            mask: process.mask,
+            answer: process.answer.take(),
+            wait: process.wait.take(),
+            burst: process.task.burst.take(),
+        };
+        process.mask |= signal.into();
+        process.rare().frames.push(frame);
+        self.record(key, What::HandlerStarted { signal });
+        Entry::Run(Resume::Handler(signal))
     }
 
     /// The answer to a suspended wait, if it has come to an end by now.
@@ -188,7 +195,7 @@ impl Machine {
 
     /// Breaks a wait off, as a handler with the flag `INTERRUPT` does. That for the mutex of a
     /// condition goes on: without it the call can't return.
-    pub(super) fn interrupt(&mut self, key: Key) {
+    fn interrupt(&mut self, key: Key) {
         let breaks = |wait: &mut Wait| !matches!(wait.on, On::Relock { .. });
         let Some(wait) = self.table[key].wait.take_if(breaks) else { return };
         self.disarm(&wait);

@@ -265,8 +265,10 @@ impl Machine {
             self.deliver_event(key, Event::kernel(DOWN, Value::map(data)));
             return Ok(());
         };
-        let held = self.table[key].rare_if(|rare| rare.monitors.len());
-        if held >= self.limits.monitors_per_process {
+        let limit = self.limits.monitors_per_process;
+        if self.table[key]
+            .rare_if(|rare| rare.monitors.len() >= limit && !rare.monitors.contains(&pid))
+        {
             return Err(Errno::EAGAIN);
         }
         let watcher = self.table[key].pid();

@@ -92,6 +92,7 @@ impl Machine {
         let target = self.table.find(pid).ok_or(Errno::ESRCH)?;
         if let Some(signal) = signal {
             self.post(target, signal, Pid::KERNEL);
+            self.kick(target);
         }
         Ok(())
     }

@@ -61,7 +61,11 @@ impl Machine {
     /// `create_lock`.
     pub(super) fn create_lock(&mut self, key: Key, kind: LockKind) -> Result<Resume, Errno> {
         if self.table[key].rare_if(|rare| rare.locks.len()) >= self.limits.locks_per_process {
-            return Err(Errno::EAGAIN);
+            let locks = &mut self.table[key].rare().locks;
+            locks.retain(|id| self.locks.by_id.contains_key(id));
+            if locks.len() >= self.limits.locks_per_process {
+                return Err(Errno::EAGAIN);
+            }
         }
         let what = match kind {
             LockKind::Mutex(protocol) => Kind::Mutex { protocol, owner: None, owner_died: false },
@@ -362,6 +366,9 @@ impl Machine {
             self.table[key].task.nice = nice;
             let queued = self.is_queued(key);
             self.policy.changed(&self.table[key].task, queued, self.now);
+            if queued {
+                self.preempt_for(key);
+            }
             next = self.table[key].wait.as_ref().and_then(|wait| self.owner_of(&wait.on));
         }
     }

@@ -223,6 +223,10 @@ impl Machine {
     #[inline]
     pub(crate) fn trap(&mut self, key: Key, frame: &mut Frame) -> After {
         self.counters.traps += 1;
+        self.steps_here += 1;
+        if self.steps_here > self.limits.steps_at_one_instant {
+            return self.stop_livelock(key);
+        }
         let process = &mut self.table[key];
         process.traps += 1;
         process.debt += self.costs.trap;

@@ -7,7 +7,7 @@ use hothouse_abi::{
     Signal, SignalSet, Span, Tick, TimerId, Token,
 };
 
-use super::wait::Wait;
+use super::wait::{On, Wait};
 use crate::mailbox::Mailbox;
 use crate::policy::{CpuId, Task, TaskId};
 use crate::stream::Stream;
@@ -211,6 +211,25 @@ impl Process {
         set.unwrap_or_default()
     }
 
+    /// Whether its wait is for signals, this one among them.
+    pub(crate) fn awaits_signal(&self, signal: Signal) -> bool {
+        self.wait.as_ref().is_some_and(|wait| match wait.on {
+            On::Signals(set) => set.has(signal),
+            _ => false,
+        })
+    }
+
+    /// What `signal` would do now.
+    pub(crate) fn effect(&self, signal: Signal) -> Effect {
+        let Disposition { action, interrupt } = self.disposition(signal);
+        match action {
+            Action::Default => default_effect(self.personality, signal),
+            Action::Ignore => Effect::Ignore,
+            Action::Event => Effect::Event,
+            Action::Handler => Effect::Handler { interrupt },
+        }
+    }
+
     pub(crate) fn set_disposition(&mut self, signal: Signal, to: Disposition) {
         let dispositions = &mut self.rare().dispositions;
         dispositions.retain(|(of, _)| *of != signal);
@@ -220,30 +239,31 @@ impl Process {
     }
 }
 
-/// What the default action of a signal does.
+/// What a signal does to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DefaultAction {
+pub(crate) enum Effect {
     End,
     Stop,
-    Continue,
     Ignore,
     Event,
+    Handler { interrupt: bool },
 }
 
-/// The default action of a signal under a personality.
+/// The default action of a signal under a personality. What continues does so before its action
+/// is looked at, so `SIGCONT` is ignored here.
 ///
 /// Source: POSIX.1-2017, `<signal.h>`; for Phoenix, the table in the docs of the Lua API.
-pub(crate) fn default_action(personality: Personality, signal: Signal) -> DefaultAction {
+fn default_effect(personality: Personality, signal: Signal) -> Effect {
     use Signal::*;
     match (personality, signal) {
-        (_, SIGCONT) => DefaultAction::Continue,
-        (_, SIGSTOP | SIGTTIN | SIGTTOU) => DefaultAction::Stop,
+        (_, SIGCONT) => Effect::Ignore,
+        (_, SIGSTOP | SIGTTIN | SIGTTOU) => Effect::Stop,
         (_, SIGHUP | SIGINT | SIGQUIT | SIGTRAP | SIGABRT | SIGKILL | SIGPIPE | SIGTERM) => {
-            DefaultAction::End
+            Effect::End
         }
-        (Personality::Phoenix, _) => DefaultAction::Event,
-        (Personality::Posix, SIGTSTP) => DefaultAction::Stop,
-        (Personality::Posix, SIGCHLD | SIGURG | SIGWINCH) => DefaultAction::Ignore,
-        (Personality::Posix, _) => DefaultAction::End,
+        (Personality::Phoenix, _) => Effect::Event,
+        (Personality::Posix, SIGTSTP) => Effect::Stop,
+        (Personality::Posix, SIGCHLD | SIGURG | SIGWINCH) => Effect::Ignore,
+        (Personality::Posix, _) => Effect::End,
     }
 }

@@ -6,7 +6,7 @@ use hothouse_abi::{
 };
 
 use super::enter::Entry;
-use super::process::{DefaultAction, Key, State, default_action};
+use super::process::{Effect, Key, State};
 use super::wait::On;
 use super::{Machine, Outcome};
 use crate::trace::What;
@@ -26,9 +26,12 @@ impl Machine {
             Ok((target, Some(signal))) => {
                 let by = self.table[key].pid();
                 self.post(target, signal, by);
-                if target == key && self.table[key].state == State::Dead {
+                if target != key {
+                    self.kick(target);
+                } else if self.table[key].state == State::Dead {
                     return Outcome::Exit;
                 }
+                // The caller finds its own signal before it goes on with the answer.
                 Outcome::Answer(Resume::Unit)
             }
         }
@@ -58,7 +61,8 @@ impl Machine {
         Ok(target)
     }
 
-    /// Sends a signal to a live process.
+    /// Sends a signal to a live process. Unless that is the one that runs, a [`Machine::kick`] is to
+    /// follow.
     pub(super) fn post(&mut self, key: Key, signal: Signal, by: Pid) {
         self.counters.signals += 1;
         self.record(key, What::Signaled { signal, by });
@@ -72,107 +76,57 @@ impl Machine {
         } else if STOPS.has(signal) {
             process.pending.remove(SignalSet::SIGCONT);
         }
-        let disposition = process.disposition(signal);
-        if self.is_ignored(key, signal, disposition) {
-            if signal == Signal::SIGCONT {
-                self.resume_stopped(key);
-            }
-            return;
+        // A signal that is held back may have another action by the time it is let in.
+        let held = process.mask.has(signal) || process.awaits_signal(signal);
+        if held || process.effect(signal) != Effect::Ignore {
+            process.pending.insert(signal.into());
         }
-        self.table[key].pending.insert(signal.into());
         if signal == Signal::SIGCONT {
             self.resume_stopped(key);
-        }
-        self.kick(key);
-    }
-
-    fn is_ignored(&self, key: Key, signal: Signal, disposition: Disposition) -> bool {
-        match disposition.action {
-            Action::Ignore => true,
-            Action::Default => matches!(
-                default_action(self.table[key].personality, signal),
-                DefaultAction::Ignore | DefaultAction::Continue
-            ),
-            Action::Event | Action::Handler => false,
         }
     }
 
     /// Acts on the pending signals of a process as far as that can be done from outside it.
     pub(super) fn kick(&mut self, key: Key) {
-        loop {
-            let process = &self.table[key];
-            let open = process.pending.difference(process.mask);
-            if self.wakes_sigwait(key) {
-                self.suspend(key);
-                return;
-            }
-            if open.is_empty() || process.is_exiting() || process.state == State::Dead {
-                return;
-            }
-            // A stopped process finds its signals when it goes on.
-            if process.stopped {
-                return;
-            }
-            let signal = open.lowest().expect("invariant: the set is not empty");
-            let disposition = process.disposition(signal);
-            let default = default_action(process.personality, signal);
+        let process = &self.table[key];
+        // A stopped process finds its signals when it goes on.
+        if process.stopped || process.state == State::Dead {
+            return;
+        }
+        let waiting = process.state == State::Waiting;
+        if waiting && process.pending.signals().any(|signal| process.awaits_signal(signal)) {
+            self.suspend(key);
+            return;
+        }
+        while let Some(signal) = self.deliverable(key) {
             let process = &mut self.table[key];
-            match (disposition.action, default) {
-                (Action::Handler, _) => return self.kick_handler(key, disposition.interrupt),
-                (Action::Event, _) | (Action::Default, DefaultAction::Event) => {
-                    process.pending.remove(signal.into());
-                    self.signal_event(key, signal);
-                    if self.table[key].pending.has(signal) {
-                        return;
-                    }
-                }
-                (Action::Ignore, _)
-                | (Action::Default, DefaultAction::Ignore | DefaultAction::Continue) => {
-                    process.pending.remove(signal.into());
-                }
-                (Action::Default, DefaultAction::Stop) => {
-                    process.pending.remove(signal.into());
-                    return self.stop(key);
-                }
-                (Action::Default, DefaultAction::End) => {
-                    process.pending.remove(signal.into());
-                    return self.end_by_signal(key, signal);
-                }
+            let effect = process.effect(signal);
+            if let Effect::Handler { .. } = effect {
+                return self.kick_handler(key);
+            }
+            process.pending.remove(signal.into());
+            match effect {
+                Effect::Event => self.signal_event(key, signal),
+                Effect::Stop => return self.stop(key),
+                Effect::End => return self.end_by_signal(key, signal),
+                Effect::Ignore | Effect::Handler { .. } => {}
             }
         }
     }
 
     /// A pending signal with a handler: a waiting process is made ready, a burst is broken off,
     /// any other finds it when it goes on.
-    fn kick_handler(&mut self, key: Key, interrupt: bool) {
+    fn kick_handler(&mut self, key: Key) {
         match self.table[key].state {
-            State::Waiting if interrupt => {
-                self.interrupt(key);
-                self.make_ready(key, crate::policy::Reason::Wakeup);
-            }
             State::Waiting => self.suspend(key),
             State::Running(cpu) => self.break_burst(cpu),
             State::Ready | State::Dead => {}
         }
     }
 
-    fn wakes_sigwait(&self, key: Key) -> bool {
-        let process = &self.table[key];
-        let wait = process.wait.as_ref().filter(|_| process.state == State::Waiting);
-        !process.stopped
-            && wait.is_some_and(|wait| match wait.on {
-                On::Signals(set) => process.pending.intersects(set),
-                _ => false,
-            })
-    }
-
-    /// Queues the event `signal`. With a full mailbox the signal stays pending instead.
+    /// Queues the event `signal`, for which there is room.
     pub(super) fn signal_event(&mut self, key: Key, signal: Signal) {
         const SIGNAL: Name = Name::short("signal");
-        if self.table[key].mailbox.len() >= self.limits.mailbox_events {
-            self.table[key].pending.insert(signal.into());
-            return;
-        }
         let data = Value::map([("signal", Value::from(signal.number()))]);
         self.deliver_event(key, Event::kernel(SIGNAL, data));
     }
@@ -231,8 +185,8 @@ impl Machine {
         if let Some(new) = disposition {
             process.set_disposition(signal, new);
             // POSIX: setting a pending signal to be ignored discards it.
-            if self.is_ignored(key, signal, new) {
-                self.table[key].pending.remove(signal.into());
+            if process.effect(signal) == Effect::Ignore {
+                process.pending.remove(signal.into());
             }
         }
         Ok(Resume::Disposition(old))

@@ -60,10 +60,6 @@ impl Table {
         self.by_pid.get(&pid).map(|&key| key as Key)
     }
 
-    pub(crate) fn get(&self, key: Key) -> Option<&Process> {
-        self.processes.get(key)
-    }
-
     /// How many records there are, dead ones that are not yet buried included.
     pub(crate) fn len(&self) -> usize {
         self.processes.len()

@@ -12,7 +12,7 @@ use corosensei::stack::MIN_STACK_SIZE;
 pub(crate) const DEFAULT_RESERVE: usize = 1024;
 
 /// Bytes above a stack's base that are the process's but not its stack's: see `control.rs`.
-pub(super) const HEAD: usize = 128;
+pub(super) const HEAD: usize = 192;
 
 /// Stacks at equal offsets in their pages would share cache sets: a slot's stack begins this many
 /// bytes lower than that of the slot before, modulo [`COLOURS`].
@@ -81,13 +81,17 @@ impl Arena {
     /// # Errors
     ///
     /// What the host says: `ENOMEM` if it refuses that much address space.
+    ///
+    /// # Panics
+    ///
+    /// If the host refuses the handlers for faults, or a stack for them to run on.
     pub(crate) fn new(stack_size: usize, slots: usize) -> io::Result<Arena> {
         Arena::with_reserve(stack_size, slots, DEFAULT_RESERVE)
     }
 
     /// The same, keeping the memory of up to `reserve` free stacks.
     ///
-    /// # Errors
+    /// # Errors and panics
     ///
     /// As [`Arena::new`].
     pub(crate) fn with_reserve(
@@ -171,11 +175,13 @@ impl Arena {
     }
 
     /// How many stacks were abandoned.
+    #[cfg(test)]
     pub(crate) fn abandoned(&self) -> usize {
         self.abandoned
     }
 
     /// How many slots have ever been used.
+    #[cfg(test)]
     pub(crate) fn touched(&self) -> usize {
         self.touched as usize
     }

@@ -5,12 +5,12 @@ use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::ptr;
 
-use corosensei::Yielder;
 use corosensei::trap::CoroutineTrapHandler;
-use hothouse_abi::{ExitStatus, Frame};
+use hothouse_abi::ExitStatus;
 
 use super::arena::HEAD;
 use super::fault::Trouble;
+use super::jump::Way;
 use super::panics::PanicRecord;
 
 /// What the kernel, the gate, the panic hook and the fault handler must know of a process that
@@ -18,11 +18,18 @@ use super::panics::PanicRecord;
 /// the cache when the stack is.
 pub(super) struct Control {
     /// Makes the coroutine return after a fault.
-    pub(super) handler: CoroutineTrapHandler<End>,
+    pub(super) handler: CoroutineTrapHandler<()>,
     /// Where the stack's guard lies.
     pub(super) guard: Range<usize>,
+    /// The stack's base.
+    pub(super) base: usize,
+    /// The stack pointer of the process as it is suspended in a trap; 0 before its first trap and
+    /// after its end. Where corosensei makes the switch it stays 0.
+    pub(super) suspended_at: Cell<usize>,
     /// The way back to the kernel's stack; null before the first resume.
-    pub(super) yielder: Cell<*const Yielder<(), *mut Frame>>,
+    pub(super) way: Cell<*const Way>,
+    /// How the process ended, for the kernel to take.
+    pub(super) end: Cell<Option<End>>,
     /// The panics that the hook took down, oldest first.
     pub(super) panics: RefCell<Vec<PanicRecord>>,
     /// The process was ended before it ever ran.
@@ -39,7 +46,7 @@ pub(super) struct Control {
 
 const _: () = assert!(size_of::<Control>() <= HEAD && align_of::<Control>() <= 64);
 
-/// What a process's coroutine returns.
+/// How a process ended.
 pub(super) enum End {
     /// Its program came to an end.
     Status(ExitStatus),

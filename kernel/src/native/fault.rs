@@ -31,7 +31,8 @@ pub(crate) struct Fault {
 pub(crate) enum FaultKind {
     /// It used more stack than it has.
     StackOverflow,
-    /// It touched memory at this address, where it may not.
+    /// It touched memory at this address, where it may not. A processor that doesn't tell, as for
+    /// an address that none can have, makes it 0.
     BadAddress(usize),
     /// It ran an instruction that there is none of.
     IllegalInstruction,
@@ -56,11 +57,13 @@ impl Fault {
     }
 }
 
+/// The same in every run: addresses, which are not, are left out.
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FaultKind::StackOverflow => f.write_str("stack overflow"),
-            FaultKind::BadAddress(address) => write!(f, "bad address {address:#x}"),
+            FaultKind::BadAddress(0..4096) => f.write_str("null pointer"),
+            FaultKind::BadAddress(_) => f.write_str("bad address"),
             FaultKind::IllegalInstruction => f.write_str("illegal instruction"),
             FaultKind::Arithmetic => f.write_str("integer division by zero or overflow"),
             FaultKind::Breakpoint => f.write_str("breakpoint"),
@@ -192,10 +195,16 @@ fn contain(control: &Control, signal: Signal, info: *mut siginfo_t, registers: &
     // SAFETY: the host filled it in for a fault.
     let address = unsafe { (*info).si_addr() } as usize;
     let trouble = Trouble { signal, address, pc: registers.pc(), panicking };
-    // SAFETY: the stack pointer is in the process's stack, by the caller's check, and the
+    let control = ptr::from_ref(control);
+    // SAFETY: the record outlives the run of the process, of which the function given here is the
+    // last part. The stack pointer is in the process's stack, by the caller's check, and the
     // registers are set at once. What lay on the stack is never run nor unwound, and the stack is
     // abandoned, so nothing on it is reused; what the process changed elsewhere stays as it is.
-    let to = unsafe { control.handler.setup_trap_handler(move || End::Trouble(trouble)) };
+    let to = unsafe {
+        (*control)
+            .handler
+            .setup_trap_handler(move || (*control).end.set(Some(End::Trouble(trouble))))
+    };
     registers.set(&to);
 }
 

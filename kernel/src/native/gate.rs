@@ -1,20 +1,17 @@
-// The coroutine's yielder is kept by its address.
-#![allow(unsafe_code)]
-
 use std::panic;
 use std::thread;
 
-use corosensei::Yielder;
 use hothouse_abi::{Errno, Flow, Frame, Gate, Resume, Unwinding};
 
 use super::control::Control;
+use super::jump::{self, Way};
 
 /// How many traps of a dying process pass for a destructor's when there is no telling.
 const GRACE: u32 = 64;
 
 /// A native process's way into the kernel.
 pub(super) struct NativeGate<'a> {
-    pub(super) yielder: &'a Yielder<(), *mut Frame>,
+    pub(super) way: &'a Way,
     pub(super) control: &'a Control,
 }
 
@@ -22,7 +19,7 @@ impl Gate for NativeGate<'_> {
     #[inline]
     fn trap(&self, frame: &mut Frame) -> Flow {
         frame.unwinding = thread::panicking() && self.is_unwinding();
-        self.yielder.suspend(&raw mut *frame);
+        jump::suspend(self.way, self.control, &raw mut *frame);
         if matches!(frame.resume, Resume::Unwind) {
             self.unwind(frame);
         }

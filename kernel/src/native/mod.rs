@@ -15,9 +15,10 @@
 //!   such as a `std` mutex or a `RefCell` borrow: what is held stays held, for the stack is not
 //!   unwound.
 //! * A stray write that hits no guard and no hole. Stacks are guarded, the heap is not.
-//! * A fault or an abort while a panic's own text is being made (a `Display` that panics) leaves
-//!   the standard library's lock on the panic hook held for reading. Panics go on working; a later
-//!   `std::panic::set_hook` or `take_hook` would wait for ever.
+//! * A fault or an abort inside the standard library's panic code, as by a `Display` that panics in
+//!   a panic's message or by an overflow right there, leaves its lock on the panic hook held for
+//!   reading. Panics go on working, but a later `std::panic::set_hook` or `take_hook` waits for
+//!   ever; the end of a test binary makes such a call.
 //! * A fault while two unwindings are under way on one thread (one process killed another in a
 //!   destructor) leaves [`std::thread::panicking`] true on that thread for ever. Processes don't
 //!   rely on it from then on; see the notes in `gate.rs`.
@@ -29,14 +30,14 @@ mod control;
 mod fault;
 mod gate;
 mod heap;
+mod jump;
 mod panics;
 mod registers;
 mod switch;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use arena::{Arena, Stack};
-pub(crate) use fault::{Fault, FaultKind};
+pub(crate) use arena::Arena;
 pub(crate) use switch::{Came, Native};
 
 /// Makes the host's thread and process ready for faults and panics of native processes.

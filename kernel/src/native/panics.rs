@@ -104,8 +104,8 @@ fn take_down(control: &Control, info: &PanicHookInfo<'_>) {
     }
     let carried = Carried(control, info);
     // SAFETY: set before the program's first line, and valid while its stack exists.
-    if let Some(yielder) = unsafe { control.yielder.get().as_ref() } {
-        yielder.on_parent_stack(move || carried.take_down());
+    if let Some(way) = unsafe { control.way.get().as_ref() } {
+        way.on_parent_stack(move || carried.take_down());
     }
 }
 

@@ -7,13 +7,15 @@ use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 use std::thread;
 
-use corosensei::{Coroutine, CoroutineResult, Yielder};
+use corosensei::Coroutine;
+use corosensei::stack::Stack as _;
 use hothouse_abi::{ExitStatus, Frame, Main, Value};
 
 use super::arena::{Arena, Stack};
 use super::control::{self, Control, End};
 use super::fault::{Fault, Trouble};
 use super::gate::NativeGate;
+use super::jump::{self, Fiber, Way};
 use super::panics;
 
 /// One native process: its program and the stack that it runs on.
@@ -24,7 +26,7 @@ use super::panics;
 pub(crate) struct Native {
     // Forgotten, never dropped, while unfinished: to drop it would unwind the stack, and abort the
     // host if the program objects.
-    coroutine: ManuallyDrop<Coroutine<(), *mut Frame, End, Stack>>,
+    coroutine: ManuallyDrop<Fiber>,
     // invariant: points into the head of the coroutine's stack.
     control: *mut Control,
     // invariant: null, or the frame of the trap in which the process is suspended.
@@ -50,20 +52,23 @@ impl Native {
     pub(crate) fn start(main: Main, stack: Stack) -> Native {
         let control: *mut Control = stack.head().cast();
         let guard = stack.guard();
-        let coroutine =
-            Coroutine::with_stack(stack, move |yielder: &Yielder<(), *mut Frame>, ()| {
-                // SAFETY: written below, before the first resume, and in place until the stack
-                // goes back.
-                let control = unsafe { &*control };
-                End::Status(run(main, yielder, control))
-            });
+        let base = stack.base().get();
+        let coroutine = Coroutine::with_stack(stack, move |way: &Way, ()| {
+            // SAFETY: written below, before the first resume, and in place until the stack goes
+            // back.
+            let control = unsafe { &*control };
+            control.end.set(Some(End::Status(run(main, way, control))));
+        });
         // SAFETY: the head of a stack is HEAD bytes that are the process's own, at a multiple of
         // 64, and a record needs no more.
         unsafe {
             control.write(Control {
                 handler: coroutine.trap_handler(),
                 guard,
-                yielder: Cell::new(ptr::null()),
+                base,
+                suspended_at: Cell::new(0),
+                way: Cell::new(ptr::null()),
+                end: Cell::new(None),
                 panics: RefCell::new(Vec::new()),
                 cancelled: Cell::new(false),
                 dying: Cell::new(false),
@@ -157,15 +162,11 @@ impl Native {
     #[inline]
     fn switch(&mut self) -> Came {
         let outer = control::enter(self.control);
-        let result = self.coroutine.resume(());
+        // SAFETY: as in `control`, which can't be called while `coroutine` is borrowed.
+        let control = unsafe { &*self.control };
+        self.frame = jump::resume(&mut self.coroutine, control);
         control::leave(outer);
-        match result {
-            CoroutineResult::Yield(frame) => {
-                self.frame = frame;
-                Came::Trapped
-            }
-            CoroutineResult::Return(end) => self.ended(end),
-        }
+        if self.frame.is_null() { self.ended() } else { Came::Trapped }
     }
 
     /// Runs the process when the thread counts as panicking: for its own unwinding, if its last
@@ -187,11 +188,11 @@ impl Native {
 
     #[cold]
     #[inline(never)]
-    fn ended(&mut self, end: End) -> Came {
-        self.frame = ptr::null_mut();
-        match end {
-            End::Status(status) => Came::Ended(status),
-            End::Trouble(trouble) => Came::Faulted(self.cut_off(trouble)),
+    fn ended(&mut self) -> Came {
+        match self.control().end.take() {
+            Some(End::Status(status)) => Came::Ended(status),
+            Some(End::Trouble(trouble)) => Came::Faulted(self.cut_off(trouble)),
+            None => unreachable!("invariant: the root of a stack and the fault handler say how"),
         }
     }
 
@@ -234,9 +235,9 @@ impl Drop for Native {
 }
 
 /// The root of a process's stack. Nothing unwinds past it.
-fn run(main: Main, yielder: &Yielder<(), *mut Frame>, control: &Control) -> ExitStatus {
-    control.yielder.set(yielder);
-    let gate = NativeGate { yielder, control };
+fn run(main: Main, way: &Way, control: &Control) -> ExitStatus {
+    control.way.set(way);
+    let gate = NativeGate { way, control };
     let result = panic::catch_unwind(AssertUnwindSafe(|| {
         if control.cancelled.get() {
             drop(main);

@@ -5,7 +5,6 @@ use hothouse_abi::{Flow, Frame, Gate, Resume, Signal, Span, Trap};
 use mlua::{Lua, Value};
 
 use crate::answers::{self, Reply, Shape};
-use crate::failure::Doom;
 use crate::library::Budget;
 use crate::place;
 use crate::raw;
@@ -21,6 +20,8 @@ pub(crate) struct Context {
     shape: Cell<Shape>,
     /// A trap parked and the body has not heard of it yet: no other trap may be made.
     parking: Cell<bool>,
+    /// A trap that the program made meanwhile, for the body to make after that one's answer.
+    held: RefCell<Option<Trap>>,
     pub(crate) budget: Budget,
     /// Instructions between two traps.
     limit: u64,
@@ -43,6 +44,7 @@ impl Context {
             pending: RefCell::default(),
             shape: Cell::new(Shape::Plain),
             parking: Cell::new(false),
+            held: RefCell::default(),
         }
     }
 
@@ -109,6 +111,11 @@ impl Context {
         if !record.in_hooks.get() {
             self.budget.refill();
         }
+        if self.parking.get() {
+            self.held.replace(Some(trap));
+            self.shape.set(shape);
+            return Ok(Reply::PARKED);
+        }
         let mut frame = Frame::new(trap);
         frame.unwinding = unwinding;
         match gate.trap(&mut frame) {
@@ -135,6 +142,8 @@ impl Context {
     /// A trap was answered with something to do first, or parked, where Lua can't yield.
     pub(crate) fn strand(&self, lua: &Lua) -> mlua::Result<Reply> {
         let record = self.record()?;
+        // What was held back can't be made from here; the process ends.
+        self.held.take();
         let mut next = self.take_pending();
         while let Some(Resume::Handler(signal)) = next {
             record.deferred.borrow_mut().push(signal);
@@ -180,42 +189,33 @@ impl Context {
     /// If the run is one that must be repeatable.
     pub(crate) fn warn(&self, lua: &Lua) -> mlua::Result<()> {
         let Ok(record) = self.record() else { return Ok(()) };
-        let place = place::current(lua).unwrap_or_default();
-        let why = format!(
-            "{place}: pairs over a table with several tables, functions or coroutines as keys"
-        );
+        const WHAT: &str =
+            "pairs over a table with several tables, functions or coroutines as keys";
         if record.warned.get() == Some(false) {
             return Ok(());
         }
-        match self.raw_trap(Trap::Unrepeatable { why: why.clone() }) {
+        let why = format!("{}: {WHAT}", place::current(lua).unwrap_or_default());
+        record.warned.set(Some(false));
+        match self.raw_trap(Trap::Unrepeatable { why }) {
             Some(Resume::Flag(true)) => {
                 record.warned.set(Some(true));
-                Err(mlua::Error::runtime(format!("{why}: their order differs from run to run")))
+                return Err(mlua::Error::runtime(format!("{WHAT}: their order differs")));
             }
             Some(first @ (Resume::Handler(_) | Resume::Hooks | Resume::Unwind)) => {
                 self.park(Some(first), Shape::Plain);
-                self.lost()
             }
-            Some(_) => {
-                record.warned.set(Some(false));
-                Ok(())
-            }
+            Some(_) => {}
+            // The library that asks can't yield: the body gets the answer at the next trap.
             None => {
                 self.park(None, Shape::Plain);
-                self.lost()
             }
         }
+        Ok(())
     }
 
-    fn lost(&self) -> mlua::Result<()> {
-        let text = "a system call waited where Lua can't yield";
-        self.doom(text);
-        Err(mlua::Error::external(Doom(text.to_owned())))
-    }
-
-    /// Whether a trap parked and the body has not heard of it yet.
-    pub(crate) fn is_parking(&self) -> bool {
-        self.parking.get()
+    /// The trap that was made while another one was parking.
+    pub(crate) fn take_held(&self) -> Option<Trap> {
+        self.held.take()
     }
 
     /// A trap made by the runtime itself; `None` if it parked.

@@ -2,7 +2,8 @@
 
 use mlua::{Lua, Table, Value};
 
-use crate::answers::Reply;
+use crate::answers::{Reply, Shape};
+use crate::place;
 
 const DAY: i64 = 86_400;
 const DAYS: [&str; 7] =
@@ -131,7 +132,7 @@ fn days_from(year: i64, month: i64) -> i64 {
 }
 
 /// The seconds that a table with the fields of `os.date("*t")` stands for, as a reply.
-pub(crate) fn time(date: &Table) -> (Value, Value, Value) {
+pub(crate) fn time(lua: &Lua, date: &Table) -> mlua::Result<(Value, Value, Value)> {
     let field = |name: &str, default: Option<i64>| -> Result<i64, String> {
         match date.raw_get::<Value>(name) {
             Ok(Value::Nil) => default.ok_or(format!("field '{name}' missing in date table")),
@@ -149,8 +150,8 @@ pub(crate) fn time(date: &Table) -> (Value, Value, Value) {
             + field("sec", Some(0))?)
     };
     match seconds() {
-        Ok(seconds) => (Value::Nil, Value::Integer(seconds), Value::Nil),
-        Err(_) => (Value::Nil, Value::Nil, Value::Nil),
+        Ok(seconds) => Ok((Value::Nil, Value::Integer(seconds), Value::Nil)),
+        Err(text) => Reply::failed(lua, place::prefix(lua, &text, Shape::Plain)).map(Into::into),
     }
 }
 
@@ -179,6 +180,7 @@ pub(crate) fn date(
             Some(part) => text.extend(part.into_bytes()),
             None => {
                 let text = "bad argument #1 to 'date' (unknown conversion specifier)";
+                let text = place::prefix(lua, text, Shape::Plain);
                 return Reply::failed(lua, text).map(Into::into);
             }
         }

@@ -69,7 +69,7 @@ impl LuaHost {
         folder: Option<&Path>,
         args: Vec<Value>,
     ) -> Result<Program, LuaError> {
-        self.0.program(name, &source.into(), folder.map(Path::to_path_buf), args)
+        self.0.program(name, &source.into(), folder.map(Rc::from), args)
     }
 
     /// How many Lua states there are now.
@@ -93,7 +93,7 @@ impl fmt::Debug for LuaHost {
 impl Host {
     pub(crate) fn load(&self, path: &Path, args: Vec<Value>) -> Result<Program, LuaError> {
         let source = self.source(path)?;
-        let folder = path.parent().map(Path::to_path_buf);
+        let folder = path.parent().map(Rc::from);
         self.program(&chunk_name(path), &source, folder, args)
     }
 
@@ -116,7 +116,7 @@ impl Host {
         &self,
         name: &str,
         source: &Rc<[u8]>,
-        folder: Option<PathBuf>,
+        folder: Option<Rc<Path>>,
         args: Vec<Value>,
     ) -> Result<Program, LuaError> {
         let tenant = self.tenant()?;

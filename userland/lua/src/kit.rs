@@ -54,7 +54,7 @@ pub(crate) fn install(
             library::freeze(lua, &name, &table)
         }),
     )?;
-    put("time", lua.create_function(|_, date: Table| Ok(dates::time(&date))))?;
+    put("time", lua.create_function(|lua, date: Table| dates::time(lua, &date)))?;
     put("date", lua.create_function(|lua, (format, time)| dates::date(lua, format, time)))?;
     let (c, h) = (ctx(), host.clone());
     put(
@@ -64,7 +64,7 @@ pub(crate) fn install(
         }),
     )?;
     let (c, h) = (ctx(), host.clone());
-    put("module", lua.create_function(move |lua, name: String| module(lua, &c, &h, &name)))?;
+    put("module", lua.create_function(move |_, name: String| module(&c, &h, &name)))?;
     let (c, h) = (ctx(), host.clone());
     put(
         "fork",
@@ -179,7 +179,6 @@ fn upgrade(host: &Weak<Host>) -> mlua::Result<Rc<Host>> {
 
 /// The chunk of a module of the user's, or nil and why there is none.
 fn module(
-    lua: &Lua,
     context: &Context,
     host: &Weak<Host>,
     name: &str,
@@ -191,7 +190,6 @@ fn module(
     let Some(folder) = &record.folder else {
         return Ok((None, Some(format!("no module '{name}': this program has no folder"))));
     };
-    let _ = lua;
     // A dot separates folders, as in Lua; a name that starts with one would be absolute.
     let file = format!("{}.lua", name.replace('.', "/"));
     let found = host::inside(folder, &file)
@@ -226,7 +224,7 @@ fn fork(
         Err(error) => return Reply::failed(lua, error.to_string()),
     };
     let name = name.map_or(Name::short("fork"), |name| Name::from(&name.as_bytes()[..]));
-    let process = LuaProcess::new(tenant, record.folder.clone(), Start::Fork(image));
+    let process = LuaProcess::new(tenant, record.folder.clone(), Start::Fork(Box::new(image)));
     spawn(lua, context, name, Program::stepped(process))
 }
 

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::Path;
 use std::rc::Rc;
 
 use hothouse_abi::{Body, ExitStatus, Gate, Resume, Signal, Step, Trap, Value as Data};
@@ -18,7 +18,7 @@ pub(crate) struct LuaProcess {
     layers: Vec<Layer>,
     record: Option<Rc<Record>>,
     start: Option<Start>,
-    folder: Option<PathBuf>,
+    folder: Option<Rc<Path>>,
     /// How the main coroutine ended.
     status: ExitStatus,
     tenant: Tenant,
@@ -29,7 +29,7 @@ pub(crate) enum Start {
     /// A compiled file.
     Chunk { chunk: usize, args: Vec<Data> },
     /// The copy that a fork made.
-    Fork(Image),
+    Fork(Box<Image>),
 }
 
 /// What the next answer is for.
@@ -43,7 +43,9 @@ enum Layer {
     /// Nothing: the hooks ended.
     Exit,
     /// Nothing: the answer is this one, kept while a late handler ran.
-    Answer(Resume),
+    Answer(Box<Resume>),
+    /// Whether the run may be unlike others; then this trap is to be made.
+    Held(Box<Trap>),
     /// Nothing: the process ended.
     End,
 }
@@ -65,7 +67,7 @@ enum Outcome {
 }
 
 impl LuaProcess {
-    pub(crate) fn new(tenant: Tenant, folder: Option<PathBuf>, start: Start) -> LuaProcess {
+    pub(crate) fn new(tenant: Tenant, folder: Option<Rc<Path>>, start: Start) -> LuaProcess {
         LuaProcess {
             layers: Vec::new(),
             record: None,
@@ -163,7 +165,7 @@ impl LuaProcess {
                 let late = record.deferred.borrow_mut().pop();
                 if let Some(signal) = late {
                     self.layers.push(Layer::Lua { thread, kind, shape });
-                    self.layers.push(Layer::Answer(answer));
+                    self.layers.push(Layer::Answer(Box::new(answer)));
                     return self.handler(state, Kind::LateHandler, signal);
                 }
                 return match answers::to_lua(&state.lua, record, answer, shape) {
@@ -177,10 +179,17 @@ impl LuaProcess {
                     }
                 };
             }
-            Layer::Answer(kept) => return Next::Resume(kept),
+            Layer::Answer(kept) => return Next::Resume(*kept),
             // The kernel runs no hooks of a body that says it ended: it must ask to exit.
             Layer::End if record.has_hooks.get() => Trap::Exit { status: self.status.clone() },
             Layer::End => return Next::Ended,
+            Layer::Held(_) if answer == Resume::Flag(true) => {
+                record.doom.replace(Some("pairs over keys without an order".to_owned()));
+                self.close_layers(state, record);
+                let error = mlua::Error::runtime("pairs over keys without an order");
+                return self.failed(state, record, Kind::Main, &error);
+            }
+            Layer::Held(trap) => *trap,
             Layer::Diagnose(text) => Trap::Diagnose { text },
             Layer::SigReturn => Trap::SigReturn,
             Layer::Exit => Trap::Exit { status: self.status.clone() },
@@ -201,8 +210,13 @@ impl LuaProcess {
         let next = match outcome {
             Outcome::Yielded => {
                 let shape = state.context.shape();
+                // Most processes never have more than one layer.
+                self.layers.reserve_exact(1);
                 self.layers.push(Layer::Lua { thread, kind, shape });
                 state.context.take_parking();
+                if let Some(trap) = state.context.take_held() {
+                    self.layers.push(Layer::Held(Box::new(trap)));
+                }
                 return self.pending(state);
             }
             Outcome::Returned(value) => self.returned(kind, &value),

@@ -1,5 +1,6 @@
 use std::cell::{Cell, RefCell};
-use std::path::PathBuf;
+use std::path::Path;
+use std::rc::Rc;
 
 use hothouse_abi::{Name, Pid, Span, Token};
 use mlua::Table;
@@ -7,7 +8,7 @@ use mlua::Table;
 /// What the Lua side knows of one process, apart from its coroutine.
 pub(crate) struct Record {
     /// The folder in which `require` and `start` look for files.
-    pub(crate) folder: Option<PathBuf>,
+    pub(crate) folder: Option<Rc<Path>>,
     /// The table of its global variables.
     pub(crate) globals: Table,
     /// Handlers, exit hooks, loaded modules and the like, once there are any.
@@ -43,7 +44,7 @@ pub(crate) struct Request {
 }
 
 impl Record {
-    pub(crate) fn new(folder: Option<PathBuf>, globals: Table) -> Record {
+    pub(crate) fn new(folder: Option<Rc<Path>>, globals: Table) -> Record {
         Record {
             folder,
             globals,

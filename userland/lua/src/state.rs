@@ -1,6 +1,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::{Rc, Weak};
 
 use mlua::chunk::ChunkMode;
@@ -137,7 +137,7 @@ impl State {
     /// # Errors
     ///
     /// A memory error.
-    pub(crate) fn new_record(&self, folder: Option<PathBuf>) -> mlua::Result<Record> {
+    pub(crate) fn new_record(&self, folder: Option<Rc<Path>>) -> mlua::Result<Record> {
         let globals = self.lua.create_table()?;
         globals.raw_set("_G", &globals)?;
         globals.set_metatable(Some(self.prelude.globals.clone()))?;
@@ -208,8 +208,7 @@ fn install_hook(lua: &Lua, context: &Rc<Context>, settings: &LuaSettings) -> mlu
         let charged = context.budget.charge(period.into());
         let spent = charged.is_err() || context.budget.is_exhausted();
         let doom = context.doom_text();
-        // Between a trap that parked and the yield, nothing may go wrong.
-        if (spent || doom.is_some()) && !context.is_parking() {
+        if spent || doom.is_some() {
             let place = place::current(lua).map_or(String::new(), |place| format!("{place}: "));
             let text = doom.unwrap_or_else(|| format!("{place}{EXHAUSTED}"));
             context.doom(&text);

@@ -6,29 +6,35 @@ use mlua::{Lua, Table, Value};
 /// How deeply data may nest, as the kernel has it.
 const MAX_DEPTH: usize = 128;
 
+/// How many values a copy may have: tables that share tables would grow without bound.
+const MAX_VALUES: usize = 1 << 21;
+
 /// A copy of a Lua value as event data. Metatables are not looked at.
 ///
 /// # Errors
 ///
 /// Words for a program, if the value holds what can't be copied.
 pub(crate) fn to_data(value: &Value) -> Result<Data, String> {
-    copy(value, 0)
+    let mut left = MAX_VALUES;
+    copy(value, 0, &mut left)
 }
 
-fn copy(value: &Value, depth: usize) -> Result<Data, String> {
+fn copy(value: &Value, depth: usize, left: &mut usize) -> Result<Data, String> {
+    *left =
+        left.checked_sub(1).ok_or_else(|| format!("cannot copy more than {MAX_VALUES} values"))?;
     Ok(match value {
         Value::Nil => Data::Nil,
         Value::Boolean(truth) => Data::Bool(*truth),
         Value::Integer(int) => Data::Int(*int),
         Value::Number(float) => Data::Float(*float),
         Value::String(text) => Data::Bytes((&text.as_bytes()[..]).into()),
-        Value::Table(table) => return copy_table(table, depth + 1),
+        Value::Table(table) => return copy_table(table, depth + 1, left),
         Value::Thread(_) => return Err("cannot copy a coroutine".to_owned()),
         other => return Err(format!("cannot copy a {}", type_name(other))),
     })
 }
 
-fn copy_table(table: &Table, depth: usize) -> Result<Data, String> {
+fn copy_table(table: &Table, depth: usize, left: &mut usize) -> Result<Data, String> {
     if depth > MAX_DEPTH {
         return Err(format!(
             "cannot copy a table that holds itself or nests over {MAX_DEPTH} deep"
@@ -43,13 +49,13 @@ fn copy_table(table: &Table, depth: usize) -> Result<Data, String> {
         if matches!(key, Value::Table(_)) {
             return Err("cannot copy a table key that is a table".to_owned());
         }
-        let value = copy(&value, depth)?;
+        let value = copy(&value, depth, left)?;
         match key {
             Value::Integer(at) if at >= 1 && (at as usize) <= items.len() => {
                 items[at as usize - 1] = value;
                 filled += 1;
             }
-            key => entries.push((copy(&key, depth)?, value)),
+            key => entries.push((copy(&key, depth, left)?, value)),
         }
     }
     let data = if entries.is_empty() && filled == items.len() && filled > 0 {
@@ -133,6 +139,8 @@ mod tests {
         assert_eq!(data_of("{coroutine.create(print)}"), Err("cannot copy a coroutine".to_owned()));
         assert!(data_of("(function() local t = {} t[1] = t return t end)()").is_err());
         assert!(data_of("{[{}] = 1}").is_err());
+        let doubled = "(function() local t = {} for _ = 1, 100 do t = {t, t} end return t end)()";
+        assert_eq!(data_of(doubled), Err("cannot copy more than 2097152 values".to_owned()));
     }
 
     #[test]

@@ -23,7 +23,7 @@ fn overflows(arena: &mut Arena) -> bool {
         recurse(n + 1) + ballast[7]
     }
     let came = life(arena, |_| exited(recurse(0) as i32));
-    matches!(came, Came::Faulted(fault) if fault.what == super::super::FaultKind::StackOverflow)
+    matches!(came, Came::Faulted(fault) if fault.what == super::super::fault::FaultKind::StackOverflow)
 }
 
 #[test]

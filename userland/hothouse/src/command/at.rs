@@ -65,7 +65,8 @@ impl At {
         let text = std::fs::read_to_string(path)
             .map_err(|error| UsageError(format!("the script {name} can't be read: {error}")))?;
         let lines = text.lines().enumerate();
-        let lines = lines.filter(|(_, line)| !matches!(line.trim().bytes().next(), None | Some(b'#')));
+        let lines =
+            lines.filter(|(_, line)| !matches!(line.trim().bytes().next(), None | Some(b'#')));
         lines
             .map(|(number, line)| {
                 let (time, action) = split_word(line);

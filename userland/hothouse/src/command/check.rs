@@ -58,8 +58,9 @@ impl Fingerprints {
     pub(super) fn difference(&self) -> Option<Difference> {
         let state = self.0.borrow();
         let shorter = state.compared < state.first.len();
-        state.difference.clone().or_else(|| {
-            shorter.then(|| Difference { number: state.compared + 1, record: None })
-        })
+        state
+            .difference
+            .clone()
+            .or_else(|| shorter.then(|| Difference { number: state.compared + 1, record: None }))
     }
 }

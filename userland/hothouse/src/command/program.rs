@@ -18,9 +18,7 @@ impl Source {
     /// Finds out what `name` names. A file wins over a built-in only if it is written as a path.
     pub(super) fn find(name: &str) -> Result<Source, UsageError> {
         let is_path = name.contains('/') || Path::new(name).extension().is_some();
-        if !is_path
-            && let Some(builtin) = programs::programs().iter().find(|b| b.name == name)
-        {
+        if !is_path && let Some(builtin) = programs::programs().iter().find(|b| b.name == name) {
             return Ok(Source::Builtin(builtin));
         }
         let path = PathBuf::from(name);

@@ -251,7 +251,7 @@ impl Run {
         match (self.until.map(|span| Tick::ZERO + span), self.linger) {
             (None, false) => Until::Ended(INIT),
             (None, true) => Until::Idle,
-            (Some(time), true) => Until::Time(time),
+            (Some(time), true) => Until::TimeOrIdle(time),
             (Some(time), false) => Until::TimeOrEnded(time, INIT),
         }
     }

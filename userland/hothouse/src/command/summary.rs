@@ -63,18 +63,29 @@ impl Summary<'_> {
         let mut line = |what: &str, value: String| {
             let _ = writeln!(text, "  {what:<9} {value}");
         };
-        line("time", format!(
-            "{} s virtual, {:.3} s host", self.report.now, self.host_time.as_secs_f64()
-        ));
-        line("counted", format!(
-            "{} traps, {} events, {} signals, {} switches, {} processes",
-            counters.traps, counters.events, counters.signals, counters.switches, counters.spawned
-        ));
+        line(
+            "time",
+            format!("{} s virtual, {:.3} s host", self.report.now, self.host_time.as_secs_f64()),
+        );
+        line(
+            "counted",
+            format!(
+                "{} traps, {} events, {} signals, {} switches, {} processes",
+                counters.traps,
+                counters.events,
+                counters.signals,
+                counters.switches,
+                counters.spawned
+            ),
+        );
         if counters.dead_letters + counters.failed_actions + counters.abandoned > 0 {
-            line("lost", format!(
-                "{} events to nobody, {} failed actions from outside, {} stacks given up",
-                counters.dead_letters, counters.failed_actions, counters.abandoned
-            ));
+            line(
+                "lost",
+                format!(
+                    "{} events to nobody, {} failed actions from outside, {} stacks given up",
+                    counters.dead_letters, counters.failed_actions, counters.abandoned
+                ),
+            );
         }
         if let Some(hash) = self.report.hash {
             line("trace", format!("{hash:016x}"));

@@ -1,6 +1,9 @@
 //! A kernel in miniature, to step Lua programs with: first come first served, virtual time, no
 //! limits, and no more of the contract than these tests need.
 
+// Each test file uses a part of it.
+#![allow(dead_code)]
+
 mod traps;
 
 use std::cell::RefCell;
@@ -11,6 +14,7 @@ use hothouse_abi::{
     Action, Body, Code, Errno, Event, EventKind, Exit, ExitStatus, Filter, Flow, Frame, Gate, Name,
     Pid, Program, Resume, Signal, Span, Step, Tick, Token, Trap, Value,
 };
+use hothouse_lua::{LuaHost, LuaSettings};
 
 /// What a parked process waits for.
 #[derive(Debug)]
@@ -316,5 +320,44 @@ impl Gate for Port {
                 Flow::Parked
             }
         }
+    }
+}
+
+/// Little memory and a small budget.
+pub(crate) fn settings() -> LuaSettings {
+    LuaSettings {
+        memory_per_state: 16 << 20,
+        instruction_budget: Some(200_000),
+        ..LuaSettings::default()
+    }
+}
+
+/// Runs a program to its end as pid 1.
+pub(crate) fn run_with(settings: LuaSettings, source: &str) -> Machine {
+    let host = LuaHost::new(settings);
+    let machine = Machine::default();
+    machine.spawn(host.load_source("main.lua", source.as_bytes(), None, vec![]).unwrap());
+    machine.run();
+    drop(host);
+    machine
+}
+
+pub(crate) fn run(source: &str) -> Machine {
+    run_with(settings(), source)
+}
+
+#[track_caller]
+pub(crate) fn prints(source: &str, lines: &[&str]) {
+    let machine = run(source);
+    assert_eq!(machine.log(), lines, "{:?}", machine.0.borrow().diagnoses);
+    assert_eq!(machine.end(1), Some(ExitStatus::Exited(Value::Nil)));
+}
+
+#[track_caller]
+pub(crate) fn fails(source: &str) -> (String, Machine) {
+    let machine = run(source);
+    match machine.end(1) {
+        Some(ExitStatus::Failed(text)) => (text, machine),
+        other => panic!("ended {other:?}, log {:?}", machine.log()),
     }
 }

@@ -1,0 +1,133 @@
+// The switch in assembly, and the coroutine calls that it stands in for.
+#![allow(unsafe_code)]
+
+//! The switch between the kernel's stack and that of a process which is suspended in a trap.
+//!
+//! A processor predicts a return by the call that it matched last. corosensei enters a coroutine by
+//! a call and leaves it by a return, which fits as long as suspending happens in the very function
+//! that was resumed. A process suspends inside [`Gate::trap`](hothouse_abi::Gate::trap), from which
+//! it then returns, so that each round would mispredict two returns: more than the rest of a trap
+//! costs together. On x86-64 the switch is therefore made here, by jumps, which disturb no
+//! prediction. It leaves both stacks exactly as corosensei 0.3.4 would, so that starting, ending,
+//! faulting and backtraces remain corosensei's: another version has to be checked against it.
+
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+use hothouse_abi::Frame;
+
+use super::arena::Stack;
+use super::control::Control;
+
+/// A process's coroutine. Its end is left in its [`Control`].
+pub(super) type Fiber = Coroutine<(), *mut Frame, (), Stack>;
+
+/// The way from a process's stack to the kernel's.
+pub(super) type Way = Yielder<(), *mut Frame>;
+
+/// Suspends the process that calls it, until it is resumed.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(super) fn suspend(way: &Way, control: &Control, frame: *mut Frame) {
+    // SAFETY: a `Yielder` is the place of the parent's stack pointer. What is pushed here is what
+    // `resume` and the coroutine's own resume take off again, in their order; the registers that
+    // are neither pushed nor named are declared clobbered.
+    unsafe {
+        std::arch::asm!(
+            "push rbp",
+            "push rbx",
+            "lea rax, [rip + 2f]",
+            "push rax",
+            "mov [rcx], rsp",
+            "mov rsi, rsp",
+            "mov rsp, [rdx]",
+            "pop rbp",
+            "pop rax",
+            "jmp rax",
+            // Resumed: rsi is the stack's base and rdx the stack pointer from above.
+            "2:",
+            "push rbp",
+            "mov [rsi - 16], rsp",
+            "lea rsp, [rdx + 8]",
+            "pop rbx",
+            "pop rbp",
+            inlateout("rdi") frame => _,
+            inlateout("rdx") std::ptr::from_ref(way) => _,
+            inlateout("rcx") control.suspended_at.as_ptr() => _,
+            lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
+            clobber_abi("sysv64"),
+        );
+    }
+}
+
+/// Runs the process until it suspends itself, and gives its frame; null when it has ended.
+///
+/// # Panics
+///
+/// If it has ended before.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(super) fn resume(fiber: &mut Fiber, control: &Control) -> *mut Frame {
+    let suspended_at = control.suspended_at.get();
+    if suspended_at == 0 {
+        return resume_by_call(fiber);
+    }
+    let frame: *mut Frame;
+    let left_at: usize;
+    // SAFETY: the process is suspended in `suspend`, whose stack pointer and base these are. It
+    // comes back to the label, by `suspend` or by the coroutine's end, with the stack as it was,
+    // less what is pushed; the registers that are neither pushed nor named are declared clobbered.
+    unsafe {
+        std::arch::asm!(
+            "push rbx",
+            "lea rax, [rip + 2f]",
+            "push rax",
+            "jmp [rdx]",
+            "2:",
+            "pop rbx",
+            lateout("rdi") frame,
+            inlateout("rsi") control.base => left_at,
+            in("rdx") suspended_at,
+            lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
+            clobber_abi("sysv64"),
+        );
+    }
+    if left_at == 0 {
+        return ended(fiber, control);
+    }
+    frame
+}
+
+#[cfg(target_arch = "x86_64")]
+#[cold]
+fn ended(fiber: &mut Fiber, control: &Control) -> *mut Frame {
+    control.suspended_at.set(0);
+    // SAFETY: the coroutine has come to its end, or the fault handler brought it there; it only
+    // has not noticed. Its root has left `()` or, never, a panic as its result.
+    unsafe { fiber.force_reset() };
+    std::ptr::null_mut()
+}
+
+/// Suspends the process that calls it, until it is resumed.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub(super) fn suspend(way: &Way, _control: &Control, frame: *mut Frame) {
+    way.suspend(frame);
+}
+
+/// Runs the process until it suspends itself, and gives its frame; null when it has ended.
+///
+/// # Panics
+///
+/// If it has ended before.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub(super) fn resume(fiber: &mut Fiber, _control: &Control) -> *mut Frame {
+    resume_by_call(fiber)
+}
+
+#[inline]
+fn resume_by_call(fiber: &mut Fiber) -> *mut Frame {
+    match fiber.resume(()) {
+        CoroutineResult::Yield(frame) => frame,
+        CoroutineResult::Return(()) => std::ptr::null_mut(),
+    }
+}
