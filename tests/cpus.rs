@@ -281,7 +281,8 @@ fn burst_of_the_end_of_time_is_bounded_by_the_host() {
     let run = scenario_with(
         |builder| builder.limits(Limits { steps: 1_000, ..Limits::default() }),
         |kernel| {
-            let main = program(|sys| -> Result<(), Errno> { sys.compute(std::time::Duration::MAX) });
+            let main =
+                program(|sys| -> Result<(), Errno> { sys.compute(std::time::Duration::MAX) });
             kernel.spawn("endless", main).unwrap();
         },
         || Until::Time(at_ms(50)),

@@ -102,7 +102,8 @@ fn another_seed_another_run() {
 fn the_seed_of_the_random_policy_is_its_own() {
     let order = |seed| {
         let captured = Captured::default();
-        let policy = policy(&format!("random:seed={seed}"), Stream::derive(0, StreamKind::Policy, 0));
+        let policy =
+            policy(&format!("random:seed={seed}"), Stream::derive(0, StreamKind::Policy, 0));
         let builder = Kernel::builder().policy(policy.expect("a good policy"));
         let mut kernel = builder.console(captured.clone()).build().expect("good settings");
         for _ in 0..10 {
@@ -168,7 +169,8 @@ fn streams_are_apart() {
         let captured = Captured::default();
         let builder = Kernel::builder().seed(9).console(captured.clone());
         let mut kernel = builder.build().expect("good settings");
-        let first = move |sys: &Sys| (0..if greedy { 100 } else { 1 }).for_each(|_| _ = sys.random());
+        let first =
+            move |sys: &Sys| (0..if greedy { 100 } else { 1 }).for_each(|_| _ = sys.random());
         kernel.spawn("first", program(first)).expect("there is room");
         let second = |sys: &Sys| (0..3).for_each(|_| sys.log(sys.random().to_string()));
         kernel.spawn("second", program(second)).expect("there is room");

@@ -106,6 +106,17 @@ fn data_of_every_kind_arrives_as_it_was_sent() {
 }
 
 #[test]
+fn copy_of_data_shares_what_is_immutable() {
+    solo(|sys| {
+        let data = Value::list((0..10_000).collect::<Vec<i64>>());
+        sys.send_event(sys.getpid(), "x", &data).unwrap();
+        let got = sys.receive_event(Filter::any(), None).unwrap().data;
+        let (Value::List(sent), Value::List(got)) = (&data, &got) else { panic!("{got}") };
+        assert!(Rc::ptr_eq(sent, got), "ten thousand items were copied");
+    });
+}
+
+#[test]
 fn mailbox_full_of_events_is_eagain_and_loses_nothing() {
     let limits = |builder: hothouse::Builder| {
         builder.limits(Limits { mailbox_events: 40, ..Limits::default() })

@@ -56,7 +56,7 @@ fn exit_ends_at_once_and_runs_destructors() {
 }
 
 #[test]
-fn hooks_run_oldest_first_before_destructors_at_every_end_but_sigkill() {
+fn hooks_run_oldest_first_at_every_end_but_sigkill() {
     for end in ENDS {
         solo(move |sys| {
             let notes = Notes::default();
@@ -68,9 +68,9 @@ fn hooks_run_oldest_first_before_destructors_at_every_end_but_sigkill() {
                     sys.at_exit(move |_| notes.add(name));
                 }
                 end(sys);
-                // One that returns unwinds before its hooks: its stack is no more in use.
             });
             sys.wait(pid, None).unwrap();
+            // What main itself drops when it returns or panics comes before its end.
             let mut seen = notes.take();
             seen.retain(|note| note != "unwound");
             assert_eq!(seen, ["first", "second"]);
@@ -346,5 +346,43 @@ fn destructor_of_the_dying_may_kill_another() {
         for pid in [pid, other] {
             assert_eq!(sys.wait(pid, None).unwrap().status, ExitStatus::Signaled(Signal::SIGKILL));
         }
+    });
+}
+
+#[test]
+fn error_whose_text_panics_is_a_panic_of_its_process() {
+    struct Bad;
+    impl std::fmt::Display for Bad {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("no text")
+        }
+    }
+    solo(|sys| {
+        let pid = child(sys, |_| Err::<(), Bad>(Bad));
+        assert!(matches!(sys.wait(pid, None).unwrap().status, ExitStatus::Panicked(_)));
+    });
+}
+
+#[test]
+fn what_the_dying_take_is_given_up_with_the_rest() {
+    solo(|sys| {
+        let other = child(sys, forever);
+        let pid = child(sys, move |sys| {
+            let _caller = Caller(sys, move |sys| {
+                sys.register("late").unwrap();
+                sys.timer(ms(5)).unwrap();
+                sys.monitor(other).unwrap();
+                sys.queue_event("x", ()).unwrap();
+                let mutex = sys.mutex().unwrap();
+                sys.try_lock(mutex.id()).unwrap();
+                sys.sigaction(Signal::SIGTERM, Action::Ignore).unwrap();
+                sys.at_exit(|_| panic!("it is too late for hooks"));
+            });
+            forever(sys);
+        });
+        sys.yield_now();
+        sys.kill(pid, Signal::SIGKILL).unwrap();
+        assert_eq!(sys.lookup("late"), None);
+        sys.kill(other, Signal::SIGKILL).unwrap();
     });
 }

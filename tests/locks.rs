@@ -270,9 +270,8 @@ fn barrier_opens_for_all_and_tells_the_last() {
     solo(|sys| {
         let barrier = sys.barrier(3).unwrap();
         for round in 1..=2 {
-            let pids = [0, 1].map(|_| {
-                child(sys, move |sys| assert_eq!(barrier.wait(sys), Ok(false)))
-            });
+            let pids =
+                [0, 1].map(|_| child(sys, move |sys| assert_eq!(barrier.wait(sys), Ok(false))));
             sys.sleep(ms(1)).unwrap();
             assert_eq!(barrier.wait(sys), Ok(true));
             assert_eq!(pids.map(|pid| join(sys, pid).ended_at), [at_ms(round); 2]);

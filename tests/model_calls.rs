@@ -12,9 +12,7 @@ impl World {
     pub(crate) fn apply(&mut self, pid: u64, command: &Command) {
         use Command::*;
         match *command {
-            Receive { sender, name, timeout } => {
-                self.wait(pid, On::Sent { sender, name }, timeout)
-            }
+            Receive { sender, name, timeout } => self.wait(pid, On::Sent { sender, name }, timeout),
             Next { timeout } => self.wait(pid, On::Next, timeout),
             Sleep { span } => self.wait(pid, On::Sleep, Some(span)),
             Wait { child, timeout } => self.wait(pid, On::Child(child), timeout),

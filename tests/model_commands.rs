@@ -23,34 +23,96 @@ pub(crate) enum Act {
 #[derive(Clone, Debug)]
 pub(crate) enum Command {
     Spawn,
-    Exit { value: i64 },
-    Kill { to: u64, signal: u8 },
-    Sigaction { signal: u8, act: Act },
-    Sigprocmask { how: MaskHow, signal: u8 },
+    Exit {
+        value: i64,
+    },
+    Kill {
+        to: u64,
+        signal: u8,
+    },
+    Sigaction {
+        signal: u8,
+        act: Act,
+    },
+    Sigprocmask {
+        how: MaskHow,
+        signal: u8,
+    },
     Sigpending,
-    Send { to: u64, name: &'static str, data: i64 },
-    SendService { service: &'static str, name: &'static str, data: i64 },
-    Receive { sender: Option<u64>, name: Option<&'static str>, timeout: Option<u64> },
-    Next { timeout: Option<u64> },
-    Queue { name: &'static str },
-    Register { name: &'static str },
-    Unregister { name: &'static str },
-    Lookup { name: &'static str },
-    Timer { span: u64 },
-    Cancel { id: u64 },
-    Sleep { span: u64 },
-    Wait { child: Option<u64>, timeout: Option<u64> },
-    Monitor { of: u64 },
-    Demonitor { of: u64 },
-    Call { to: u64, timeout: Option<u64> },
+    Send {
+        to: u64,
+        name: &'static str,
+        data: i64,
+    },
+    SendService {
+        service: &'static str,
+        name: &'static str,
+        data: i64,
+    },
+    Receive {
+        sender: Option<u64>,
+        name: Option<&'static str>,
+        timeout: Option<u64>,
+    },
+    Next {
+        timeout: Option<u64>,
+    },
+    Queue {
+        name: &'static str,
+    },
+    Register {
+        name: &'static str,
+    },
+    Unregister {
+        name: &'static str,
+    },
+    Lookup {
+        name: &'static str,
+    },
+    Timer {
+        span: u64,
+    },
+    Cancel {
+        id: u64,
+    },
+    Sleep {
+        span: u64,
+    },
+    Wait {
+        child: Option<u64>,
+        timeout: Option<u64>,
+    },
+    Monitor {
+        of: u64,
+    },
+    Demonitor {
+        of: u64,
+    },
+    Call {
+        to: u64,
+        timeout: Option<u64>,
+    },
     /// Replies to the request received first, which is kept for another reply or not.
-    Reply { keep: bool },
-    Lock { id: usize, timeout: Option<u64> },
-    TryLock { id: usize },
-    Unlock { id: usize },
-    Acquire { timeout: Option<u64> },
+    Reply {
+        keep: bool,
+    },
+    Lock {
+        id: usize,
+        timeout: Option<u64>,
+    },
+    TryLock {
+        id: usize,
+    },
+    Unlock {
+        id: usize,
+    },
+    Acquire {
+        timeout: Option<u64>,
+    },
     TryAcquire,
-    Release { permits: u64 },
+    Release {
+        permits: u64,
+    },
 }
 
 /// One step of a test.
@@ -123,12 +185,14 @@ fn signals(last: u64) -> impl Strategy<Value = Command> {
     let sent = prop_oneof![30 => prop::sample::select(&SIGNALS[1..]), 1 => Just(9), 1 => Just(0)];
     let to = prop_oneof![30 => pid(last), 1 => Just(0)];
     let act = prop::sample::select(vec![Default, Ignore, Event, Handler, Interrupting]);
-    let how = prop::sample::select(vec![MaskHow::Block, MaskHow::Unblock, MaskHow::Set]);
+    let masked = prop::sample::select(vec![10, 15, 18, 18, 20, 20]);
+    let how =
+        prop::sample::select(vec![MaskHow::Block, MaskHow::Block, MaskHow::Unblock, MaskHow::Set]);
     prop_oneof![
         5 => (to, sent).prop_map(|(to, signal)| Command::Kill { to, signal }),
         5 => (signal(), act).prop_map(|(signal, act)| Command::Sigaction { signal, act }),
-        3 => (how, signal()).prop_map(|(how, signal)| Command::Sigprocmask { how, signal }),
-        1 => Just(Command::Sigpending),
+        3 => (how, masked).prop_map(|(how, signal)| Command::Sigprocmask { how, signal }),
+        3 => Just(Command::Sigpending),
     ]
 }
 
@@ -145,7 +209,7 @@ fn events(last: u64) -> impl Strategy<Value = Command> {
         3 => timeout().prop_map(|timeout| Command::Next { timeout }),
         1 => name().prop_map(|name| Command::Queue { name }),
         3 => (to(), timeout()).prop_map(|(to, timeout)| Command::Call { to, timeout }),
-        3 => any::<bool>().prop_map(|keep| Command::Reply { keep }),
+        6 => prop::bool::weighted(0.7).prop_map(|keep| Command::Reply { keep }),
     ]
 }
 

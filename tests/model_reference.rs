@@ -80,11 +80,17 @@ pub(crate) struct Wait {
 pub(crate) enum On {
     /// Nothing more: the answer is there, but the process is stopped.
     Answer(String),
-    Sent { sender: Option<u64>, name: Option<&'static str> },
+    Sent {
+        sender: Option<u64>,
+        name: Option<&'static str>,
+    },
     Next,
     Sleep,
     Child(Option<u64>),
-    Reply { peer: u64, token: u32 },
+    Reply {
+        peer: u64,
+        token: u32,
+    },
     Mutex(usize),
     Semaphore,
 }
@@ -174,9 +180,8 @@ impl World {
             On::Child(child) => {
                 let is_it = |(pid, _): &(u64, String)| child.is_none_or(|child| child == *pid);
                 let at = puppet.records.iter().position(is_it);
-                at.and_then(|at| puppet.records.remove(at)).map(|(pid, status)| {
-                    format!("{pid} {status}")
-                })
+                at.and_then(|at| puppet.records.remove(at))
+                    .map(|(pid, status)| format!("{pid} {status}"))
             }
             On::Reply { token, .. } => {
                 let at = puppet.replies.iter().position(|(of, _)| of == token);
@@ -363,9 +368,10 @@ impl World {
 
     /// When something happens next, whether it is a timeout, to whom, and to which timer.
     fn next_deadline(&self) -> Option<(u64, bool, u64, u64)> {
-        let timers = self.live.iter().flat_map(|(pid, puppet)| {
-            puppet.timers.iter().map(|(id, at)| (*at, false, *pid, *id))
-        });
+        let timers = self
+            .live
+            .iter()
+            .flat_map(|(pid, puppet)| puppet.timers.iter().map(|(id, at)| (*at, false, *pid, *id)));
         let waits = self.live.iter().filter(|(_, puppet)| !puppet.stopped);
         let waits = waits.filter_map(|(pid, puppet)| {
             let wait = puppet.wait.as_ref()?;

@@ -79,7 +79,8 @@ fn wait_tells_every_kind_of_end() {
         assert_eq!(status(|_| Err("why".into())), ExitStatus::Failed("why".into()));
         let panicked = status(|_| panic!("oh"));
         assert!(matches!(&panicked, ExitStatus::Panicked(m) if m.starts_with("oh")));
-        let killed = status(|sys| sys.kill(sys.getpid(), Signal::SIGUSR2).map_or(Ok(0), |()| Ok(1)));
+        let killed =
+            status(|sys| sys.kill(sys.getpid(), Signal::SIGUSR2).map_or(Ok(0), |()| Ok(1)));
         assert_eq!(killed, ExitStatus::Signaled(Signal::SIGUSR2));
     });
 }

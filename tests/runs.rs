@@ -100,12 +100,17 @@ fn run_until_a_predicate_holds() {
 fn run_goes_on_where_it_stopped_and_the_whole_is_as_one() {
     let traced = |stops: &[u64]| {
         let mut kernel = kernel();
-        kernel.spawn("init", program(|sys| {
-            for _ in 0..5 {
-                sys.sleep(ms(7)).unwrap();
-                sys.compute(ms(3)).unwrap();
-            }
-        })).unwrap();
+        kernel
+            .spawn(
+                "init",
+                program(|sys| {
+                    for _ in 0..5 {
+                        sys.sleep(ms(7)).unwrap();
+                        sys.compute(ms(3)).unwrap();
+                    }
+                }),
+            )
+            .unwrap();
         for &stop in stops {
             kernel.run_until(Until::Time(at_ms(stop)));
         }
@@ -149,13 +154,18 @@ fn machine_without_processes_is_done() {
 #[test]
 fn at_injects_spawns_events_and_signals_in_their_order() {
     let run = scenario(|kernel| {
-        let pid = kernel.spawn("init", program(|sys| {
-            sys.sigaction(Signal::SIGUSR1, hothouse::Action::Event).unwrap();
-            for _ in 0..3 {
-                let event = sys.next_event(None).unwrap();
-                sys.log(format!("{} from {}", event.name, event.sender));
-            }
-        })).unwrap();
+        let pid = kernel
+            .spawn(
+                "init",
+                program(|sys| {
+                    sys.sigaction(Signal::SIGUSR1, hothouse::Action::Event).unwrap();
+                    for _ in 0..3 {
+                        let event = sys.next_event(None).unwrap();
+                        sys.log(format!("{} from {}", event.name, event.sender));
+                    }
+                }),
+            )
+            .unwrap();
         let at = at_ms(5);
         let late = program(move |sys| sys.send_event(pid, "spawned", ()));
         kernel.at(at, HostAction::Spawn { name: "late".into(), program: late });
@@ -163,19 +173,22 @@ fn at_injects_spawns_events_and_signals_in_their_order() {
         kernel.at(at, HostAction::Send { pid, name: "sent".into(), data: Value::Nil });
     });
     // At one instant events come first, then signals, then arrivals.
-    assert_eq!(run.lines, [
-        "[0.005000000] 1 init: sent from 0",
-        "[0.005000000] 1 init: signal from 0",
-        "[0.005000000] 1 init: spawned from 2",
-    ]);
+    assert_eq!(
+        run.lines,
+        [
+            "[0.005000000] 1 init: sent from 0",
+            "[0.005000000] 1 init: signal from 0",
+            "[0.005000000] 1 init: spawned from 2",
+        ]
+    );
 }
 
 #[test]
 fn at_of_the_past_happens_now_and_failures_are_counted() {
     let mut kernel = kernel();
-    let pid = kernel.spawn("init", program(|sys| {
-        sys.receive_event(Filter::any(), None).map(drop)
-    })).unwrap();
+    let pid = kernel
+        .spawn("init", program(|sys| sys.receive_event(Filter::any(), None).map(drop)))
+        .unwrap();
     kernel.run_until(Until::Time(at_ms(9)));
     let missing = Pid::new(9);
     kernel.at(at_ms(3), HostAction::Kill { pid: missing, signal: 15.into() });
@@ -211,14 +224,20 @@ fn report_tells_what_the_run_came_to() {
     let run = scenario_with(
         |builder| builder.seed(77),
         |kernel| {
-            kernel.spawn("init", program(|sys| {
-                let peer = child(sys, |sys| sys.receive_event(Filter::any(), None).map(drop));
-                sys.send_event(peer, "x", ()).unwrap();
-                join(sys, peer);
-                sys.compute(ms(4)).unwrap();
-                sys.sleep(ms(4)).unwrap();
-                12
-            })).unwrap();
+            kernel
+                .spawn(
+                    "init",
+                    program(|sys| {
+                        let peer =
+                            child(sys, |sys| sys.receive_event(Filter::any(), None).map(drop));
+                        sys.send_event(peer, "x", ()).unwrap();
+                        join(sys, peer);
+                        sys.compute(ms(4)).unwrap();
+                        sys.sleep(ms(4)).unwrap();
+                        12
+                    }),
+                )
+                .unwrap();
         },
         || Until::Idle,
     );
@@ -251,39 +270,50 @@ fn hash_tells_different_runs_apart() {
 #[test]
 fn deadlock_names_who_waits_for_what_since_when_and_the_cycle() {
     let run = scenario(|kernel| {
-        kernel.spawn("init", program(|sys| {
-            let forks = [sys.mutex()?, sys.mutex()?];
-            for (i, name) in ["plato", "kant"].into_iter().enumerate() {
-                sys.spawn(name, move |sys| -> Result<(), Errno> {
-                    let _left = forks[i].lock(sys)?;
-                    sys.sleep(ms(1))?;
-                    let _right = forks[1 - i].lock(sys)?;
-                    Ok(())
-                })?;
-            }
-            sys.wait(None, None).map(drop)
-        })).unwrap();
+        kernel
+            .spawn(
+                "init",
+                program(|sys| {
+                    let forks = [sys.mutex()?, sys.mutex()?];
+                    for (i, name) in ["plato", "kant"].into_iter().enumerate() {
+                        sys.spawn(name, move |sys| -> Result<(), Errno> {
+                            let _left = forks[i].lock(sys)?;
+                            sys.sleep(ms(1))?;
+                            let _right = forks[1 - i].lock(sys)?;
+                            Ok(())
+                        })?;
+                    }
+                    sys.wait(None, None).map(drop)
+                }),
+            )
+            .unwrap();
     });
     let End::Deadlock(deadlock) = &run.end else { panic!("{}", run.end) };
     assert_eq!(deadlock.at, at_ms(1));
     assert_eq!(deadlock.cycles, [[Pid::new(2), Pid::new(3)]]);
-    assert_eq!(deadlock.to_string(), "\
+    assert_eq!(
+        deadlock.to_string(),
+        "\
 deadlock at 0.001000000: nobody can ever run again
   1 init waits for a child to end since 0.000000000
   2 plato waits for mutex 2 held by 3 since 0.001000000
   3 kant waits for mutex 1 held by 2 since 0.001000000
-  cycle: 2 plato -> 3 kant -> 2");
+  cycle: 2 plato -> 3 kant -> 2"
+    );
 }
 
 #[test]
 fn deadlock_of_calls_and_receives_has_its_cycle() {
     let run = scenario(|kernel| {
-        kernel.spawn("a", program(|sys| {
-            sys.call(Pid::new(2), "x", (), None).map(drop)
-        })).unwrap();
-        kernel.spawn("b", program(|sys| {
-            sys.receive_event(Filter::name("y").from(Pid::new(1)), None).map(drop)
-        })).unwrap();
+        kernel.spawn("a", program(|sys| sys.call(Pid::new(2), "x", (), None).map(drop))).unwrap();
+        kernel
+            .spawn(
+                "b",
+                program(|sys| {
+                    sys.receive_event(Filter::name("y").from(Pid::new(1)), None).map(drop)
+                }),
+            )
+            .unwrap();
     });
     let text = run.end.to_string();
     assert!(text.contains("1 a waits for a reply from 2"), "{text}");
@@ -326,13 +356,7 @@ fn interrupt_ends_a_run_in_virtual_time() {
 fn console_that_fails_ends_the_run() {
     struct Broken;
     impl hothouse::Console for Broken {
-        fn line(
-            &mut self,
-            _: Tick,
-            _: Pid,
-            _: &hothouse::Name,
-            _: &[u8],
-        ) -> std::io::Result<()> {
+        fn line(&mut self, _: Tick, _: Pid, _: &hothouse::Name, _: &[u8]) -> std::io::Result<()> {
             Err(std::io::ErrorKind::BrokenPipe.into())
         }
         fn diagnostic(
@@ -346,10 +370,17 @@ fn console_that_fails_ends_the_run() {
         }
     }
     let mut kernel = Kernel::builder().console(Broken).build().unwrap();
-    kernel.spawn("init", program(|sys| loop {
-        sys.log("x");
-        let _ = sys.sleep(ms(1));
-    })).unwrap();
+    kernel
+        .spawn(
+            "init",
+            program(|sys| {
+                loop {
+                    sys.log("x");
+                    let _ = sys.sleep(ms(1));
+                }
+            }),
+        )
+        .unwrap();
     let End::Failed(RunError::Console(error)) = kernel.run() else { panic!("it ran on") };
     assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
 }

@@ -4,6 +4,8 @@
 mod interrupts;
 // Who may signal whom, and what each signal does by default.
 mod kill;
+// Stopping and continuing.
+mod stops;
 // Actions, masks, handlers.
 mod sigaction;
 // Bad pointers, for programs that are to fault.
@@ -52,3 +54,11 @@ mod model_commands;
 mod model_reference;
 // Waits of stopped processes and of those in a handler.
 mod suspended;
+// Lua source as programs.
+mod lua;
+// From Lua: kill.
+mod lua_kill;
+// From Lua: sigaction.
+mod lua_sigaction;
+// From Lua: events and names.
+mod lua_events;

@@ -34,7 +34,9 @@ fn suspended(
             sys.sleep_until(at_ms(5)).unwrap();
             meanwhile(sys, pid);
             sys.sleep_until(at_ms(10)).unwrap();
-            sys.kill(pid, Signal::SIGCONT).unwrap();
+            if let By::Stop = by {
+                sys.kill(pid, Signal::SIGCONT).unwrap();
+            }
             join(sys, pid);
         });
     }

@@ -196,3 +196,41 @@ fn compute_takes_its_time_on_the_cpu() {
         assert_eq!(join(sys, peer).ended_at, at_ms(7));
     });
 }
+
+#[test]
+fn timeout_zero_never_parks_in_any_call() {
+    solo(|sys| {
+        let none = Some(ms(0));
+        let holder = child(sys, |sys| sys.receive_event(Filter::name("end"), None).map(drop));
+        let (mutex, condition) = (sys.mutex().unwrap(), sys.condition().unwrap());
+        let owner = child(sys, move |sys| {
+            sys.lock(mutex.id(), None)?;
+            sys.receive_event(Filter::name("end"), None).map(drop)
+        });
+        sys.yield_now();
+        let other = child(sys, |sys| sys.yield_now());
+        assert_eq!(sys.receive_event(Filter::any(), none), Err(Errno::ETIMEDOUT));
+        assert_eq!(sys.next_event(none), Err(Errno::ETIMEDOUT));
+        assert_eq!(sys.filter_event(["x"], none), Err(Errno::ETIMEDOUT));
+        assert_eq!(sys.wait(None, none), Err(Errno::ETIMEDOUT));
+        assert_eq!(sys.call(holder, "x", (), none), Err(Errno::ETIMEDOUT));
+        let set = hothouse::SignalSet::SIGUSR1;
+        assert_eq!(sys.sigwait(set, none), Err(Errno::ETIMEDOUT));
+        assert_eq!(sys.lock(mutex.id(), none), Err(Errno::ETIMEDOUT));
+        let empty = sys.semaphore(0).unwrap();
+        assert_eq!(sys.acquire(empty.id(), none), Err(Errno::ETIMEDOUT));
+        let barrier = sys.barrier(2).unwrap();
+        assert_eq!(sys.wait_barrier(barrier.id(), none), Err(Errno::ETIMEDOUT));
+        let own = sys.mutex().unwrap();
+        sys.lock(own.id(), None).unwrap();
+        let timed_out = sys.wait_condition(condition.id(), own.id(), none);
+        assert_eq!(timed_out, Err(Errno::ETIMEDOUT));
+        assert_eq!(sys.getpinfo(other).unwrap().traps, 0, "the other has run");
+        for pid in [holder, owner] {
+            println!("{:?} {:?}", pid, sys.wait(pid, Some(ms(0))));
+            sys.send_event(pid, "end", ()).unwrap();
+            join(sys, pid);
+        }
+        join(sys, other);
+    });
+}

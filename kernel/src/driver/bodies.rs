@@ -85,29 +85,30 @@ impl Bodies {
 
     /// Lets a process run until it leaves the machine's hands again.
     #[inline]
-    pub(super) fn run(&mut self, shared: &Shared, key: Key, answer: Resume) {
+    pub(super) fn run(&mut self, shared: &Shared, key: Key) {
         if key >= self.slots.len() {
             self.slots.resize_with(key + 1, || Slot::Empty);
         }
         match &mut self.slots[key] {
             Slot::Native(native) => {
-                native.frame().resume = answer;
+                native.frame().resume = shared.machine().take_answer(key);
                 self.run_native(shared, key);
             }
-            Slot::Stepped(_) => self.step(shared, key, answer),
-            Slot::Empty => self.start(shared, key, answer),
+            Slot::Stepped(_) => self.step(shared, key),
+            Slot::Empty => self.start(shared, key),
         }
     }
 
     /// The first run: this is when a native process gets its stack.
     #[cold]
-    fn start(&mut self, shared: &Shared, key: Key, answer: Resume) {
+    fn start(&mut self, shared: &Shared, key: Key) {
         let program = shared.machine().table[key].program.take();
         let Program { code, .. } = program.expect("invariant: who has no body has a program");
         shared.machine().record(key, What::Started);
         match code {
             Code::Native(main) => match self.arena.take() {
                 Some(stack) => {
+                    shared.machine().take_answer(key);
                     self.slots[key] = Slot::Native(Native::start(main, stack));
                     self.run_native(shared, key);
                 }
@@ -119,7 +120,7 @@ impl Bodies {
             },
             Code::Stepped(body) => {
                 self.slots[key] = Slot::Stepped(body);
-                self.step(shared, key, answer);
+                self.step(shared, key);
             }
         }
     }
@@ -171,7 +172,8 @@ impl Bodies {
         }
     }
 
-    fn step(&mut self, shared: &Shared, key: Key, answer: Resume) {
+    fn step(&mut self, shared: &Shared, key: Key) {
+        let answer = shared.machine().take_answer(key);
         shared.stepped.set(key);
         let Slot::Stepped(body) = &mut self.slots[key] else {
             unreachable!("invariant: a stepped body stays one")

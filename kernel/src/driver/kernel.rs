@@ -273,8 +273,8 @@ impl Kernel {
         }
         let next = self.shared.machine().next(limit);
         match next {
-            Next::Run(key, answer) => {
-                self.bodies.run(&self.shared, key, answer);
+            Next::Run(key) => {
+                self.bodies.run(&self.shared, key);
                 self.bodies.unwind_victims(&self.shared);
                 Some(Stepped::Ran)
             }

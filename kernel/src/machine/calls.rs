@@ -47,7 +47,7 @@ impl Machine {
         };
         self.counters.events += 1;
         self.deliver_event(target, event);
-        Outcome::Enter
+        Outcome::Wait
     }
 
     /// `reply`.

@@ -28,8 +28,8 @@ pub(crate) enum Alarm {
 #[must_use]
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// Resumes a process with this answer.
-    Run(Key, Resume),
+    /// Resumes a process with the answer in its record: see [`Machine::take_answer`].
+    Run(Key),
     /// Unwinds the machine's victims and asks again.
     Unwind,
     /// Moves the clock on to this time with [`Machine::advance`], and asks again.
@@ -63,8 +63,8 @@ impl Machine {
             if !self.victims.is_empty() {
                 return Next::Unwind;
             }
-            if let Some((key, answer)) = self.dispatch() {
-                return Next::Run(key, answer);
+            if let Some(key) = self.dispatch() {
+                return Next::Run(key);
             }
             if !self.victims.is_empty() {
                 return Next::Unwind;
@@ -83,6 +83,12 @@ impl Machine {
                 None => Next::Limit,
             };
         }
+    }
+
+    /// The answer with which a process is resumed.
+    #[inline]
+    pub(crate) fn take_answer(&mut self, key: Key) -> Resume {
+        self.table[key].answer.take().expect("invariant: who runs next has an answer")
     }
 
     /// Moves the clock on to a time that [`Machine::next`] named, or to a limit before it.

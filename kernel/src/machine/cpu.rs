@@ -41,20 +41,20 @@ pub(super) enum Phase {
 
 impl Machine {
     /// The next process whose code runs at this instant, each CPU having its turn in order.
-    pub(super) fn dispatch(&mut self) -> Option<(Key, Resume)> {
+    pub(super) fn dispatch(&mut self) -> Option<Key> {
         let count = self.cpus.len();
         for _ in 0..count {
             let cpu = self.cursor;
             self.cursor = if cpu + 1 == count { 0 } else { cpu + 1 };
-            if let Some(run) = self.turn(cpu) {
-                return Some(run);
+            if let Some(key) = self.turn(cpu) {
+                return Some(key);
             }
         }
         None
     }
 
     /// One CPU's turn: `None` if no code runs on it.
-    fn turn(&mut self, cpu: usize) -> Option<(Key, Resume)> {
+    fn turn(&mut self, cpu: usize) -> Option<Key> {
         loop {
             let key = match self.cpus[cpu].phase {
                 Phase::Burst { .. } => return None,
@@ -67,8 +67,8 @@ impl Machine {
                 }
                 Phase::Code => self.current(cpu),
             };
-            if let Entry::Run(answer) = self.enter(key) {
-                return Some((key, answer));
+            if let Entry::Run = self.enter(key) {
+                return Some(key);
             }
             if !self.victims.is_empty() {
                 return None;

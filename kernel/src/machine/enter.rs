@@ -15,8 +15,8 @@ use crate::trace::What;
 #[must_use]
 #[derive(Debug)]
 pub(super) enum Entry {
-    /// It runs, with this answer.
-    Run(Resume),
+    /// It runs, with the answer in its record.
+    Run,
     /// It waits, was stopped, is in a burst, or is dead.
     Left,
 }
@@ -42,8 +42,8 @@ impl Machine {
                 return Entry::Left;
             }
             process.task.burst = None;
-            if let Some(answer) = process.answer.take() {
-                return Entry::Run(answer);
+            if process.answer.is_some() {
+                return Entry::Run;
             }
             match self.look_again(key) {
                 Some(answer) => self.table[key].answer = Some(answer),
@@ -110,8 +110,9 @@ impl Machine {
         };
         process.mask |= signal.into();
         process.rare().frames.push(frame);
+        process.answer = Some(Resume::Handler(signal));
         self.record(key, What::HandlerStarted { signal });
-        Entry::Run(Resume::Handler(signal))
+        Entry::Run
     }
 
     /// The answer to a suspended wait, if it has come to an end by now.
@@ -216,7 +217,7 @@ impl Machine {
     }
 
     /// Makes running process `key` wait for what its record says.
-    fn park(&mut self, key: Key) {
+    pub(super) fn park(&mut self, key: Key) {
         self.arm_wait(key);
         if self.listener.is_some() {
             let on = self.table[key].wait.as_ref().map_or("", |wait| wait.on.word());

@@ -187,7 +187,7 @@ impl Machine {
             return Outcome::Answer(Resume::Error(Errno::ETIMEDOUT));
         }
         self.start_wait(key, on, deadline);
-        Outcome::Enter
+        Outcome::Wait
     }
 
     /// `peek_event`.

@@ -97,8 +97,14 @@ impl Machine {
 
     /// The program of a running process came to its end by itself.
     pub(crate) fn ended(&mut self, key: Key, status: ExitStatus) {
-        let exiting = self.table[key].rare.as_mut().and_then(|rare| rare.exiting.take());
-        self.condemn(key, exiting.unwrap_or(status));
+        let first = self.table[key].rare.as_mut().and_then(|rare| rare.exiting.take());
+        let status = match (first, status) {
+            // Told again after the hooks, with the place.
+            (Some(ExitStatus::Panicked(_)), again @ ExitStatus::Panicked(_)) => again,
+            (Some(first), _) => first,
+            (None, status) => status,
+        };
+        self.condemn(key, status);
         self.victims.retain(|&victim| victim != key);
         self.bury(key);
     }
@@ -210,7 +216,7 @@ impl Machine {
         }
         let deadline = self.deadline(timeout);
         self.start_wait(key, On::Child(pid), deadline);
-        Outcome::Enter
+        Outcome::Wait
     }
 
     pub(super) fn has_child(&self, key: Key, pid: Option<Pid>) -> bool {

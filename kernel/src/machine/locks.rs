@@ -153,7 +153,7 @@ impl Machine {
         let deadline = self.deadline(timeout);
         self.start_wait(key, on, deadline);
         self.join_queue(key, id);
-        Outcome::Enter
+        Outcome::Wait
     }
 
     fn join_queue(&mut self, key: Key, id: LockId) {
@@ -271,7 +271,7 @@ impl Machine {
         let deadline = self.deadline(timeout);
         self.start_wait(key, On::Condition { id, mutex }, deadline);
         self.join_queue(key, id);
-        Outcome::Enter
+        Outcome::Wait
     }
 
     /// `notify`.

@@ -107,6 +107,8 @@ pub(crate) enum Outcome {
     Answer(Resume),
     /// What it does next is in its record: see [`Machine::enter`].
     Enter,
+    /// It waits, as its record says, for what has not come yet.
+    Wait,
     /// It is dead, and among the victims.
     Exit,
 }
@@ -117,6 +119,7 @@ pub(crate) enum Outcome {
 enum Verdict {
     Answered,
     Enter,
+    Wait,
     Exit,
 }
 
@@ -141,6 +144,7 @@ impl Put for Outcome {
         match self {
             Outcome::Answer(resume) => resume.put(answer),
             Outcome::Enter => Verdict::Enter,
+            Outcome::Wait => Verdict::Wait,
             Outcome::Exit => Verdict::Exit,
         }
     }
@@ -241,6 +245,11 @@ impl Machine {
         match self.dispatch_trap(key, &mut frame.trap, &mut frame.resume) {
             Verdict::Answered => self.answered(key, frame),
             Verdict::Enter => self.go_on(key, frame),
+            Verdict::Wait if self.is_undisturbed(key) => {
+                self.park(key);
+                After::Leave
+            }
+            Verdict::Wait => self.go_on(key, frame),
             Verdict::Exit => After::Leave,
         }
     }
@@ -323,15 +332,21 @@ impl Machine {
     /// Returns to a running process whose trap was answered, unless something comes first.
     #[inline]
     fn answered(&mut self, key: Key, frame: &mut Frame) -> After {
-        let process = &mut self.table[key];
-        let undisturbed = process.pending.difference(process.mask).is_empty()
-            && process.debt.is_zero()
-            && matches!(process.state, State::Running(_));
-        if undisturbed || frame.unwinding || process.state == State::Dead {
+        if self.is_undisturbed(key) || frame.unwinding || self.table[key].state == State::Dead {
             return After::Resume;
         }
-        process.answer = Some(std::mem::replace(&mut frame.resume, Resume::Unit));
+        self.table[key].answer = Some(std::mem::replace(&mut frame.resume, Resume::Unit));
         self.go_on(key, frame)
+    }
+
+    /// Whether nothing comes before what a process is about to do: no signal, no CPU time owed, and
+    /// it still has its CPU.
+    #[inline]
+    fn is_undisturbed(&self, key: Key) -> bool {
+        let process = &self.table[key];
+        process.pending.difference(process.mask).is_empty()
+            && process.debt.is_zero()
+            && matches!(process.state, State::Running(_))
     }
 
     /// Lets a process go on that has something in its record to do.
@@ -340,8 +355,8 @@ impl Machine {
             return After::Leave;
         }
         match self.enter(key) {
-            enter::Entry::Run(answer) => {
-                frame.resume = answer;
+            enter::Entry::Run => {
+                frame.resume = self.take_answer(key);
                 After::Resume
             }
             enter::Entry::Left => After::Leave,
@@ -361,7 +376,7 @@ impl Machine {
         }
         match self.dispatch_trap(key, &mut frame.trap, &mut frame.resume) {
             Verdict::Answered => Flow::Done,
-            Verdict::Enter | Verdict::Exit => Flow::Parked,
+            Verdict::Enter | Verdict::Wait | Verdict::Exit => Flow::Parked,
         }
     }
 

@@ -152,7 +152,8 @@ impl Machine {
             return Entry::Left;
         }
         self.break_off(key);
-        Entry::Run(Resume::Hooks)
+        self.table[key].answer = Some(Resume::Hooks);
+        Entry::Run
     }
 
     /// QUIT and ABRT say where the process was.

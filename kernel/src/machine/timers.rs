@@ -19,7 +19,7 @@ impl Machine {
             return Outcome::Answer(Resume::Unit);
         }
         self.start_wait(key, On::Sleep, Some(tick).filter(|&tick| tick < Tick::MAX));
-        Outcome::Enter
+        Outcome::Wait
     }
 
     /// `timer`, `alarm`.

@@ -11,7 +11,8 @@ use crate::process::{LuaProcess, Start};
 use crate::settings::LuaSettings;
 use crate::state::{State, Tenant, chunk_name};
 
-/// Loads Lua programs for one kernel. Clones share everything.
+/// Loads Lua programs for one kernel. Clones share everything, and so do the processes: it lives
+/// until the last of them has ended.
 ///
 /// Programs share Lua states, as many to a state as the settings say; a state goes with its last
 /// process. A file is read once and compiled once per state.
@@ -126,17 +127,18 @@ impl Host {
 
     /// A place in a state that has room.
     pub(crate) fn tenant(&self) -> Result<Tenant, LuaError> {
+        let me = self.me.upgrade().expect("the host of which this is a method");
         let mut states = self.states.borrow_mut();
         let sharers = self.settings.sharers();
         let roomy = states.iter().filter_map(Weak::upgrade).find(|state| state.live() < sharers);
         if let Some(state) = roomy {
-            return Ok(state.tenant());
+            return Ok(state.tenant(me));
         }
         states.retain(|state| state.strong_count() > 0);
         let state = State::new(&self.me, &self.settings).map_err(|_| LuaError::Memory)?;
         let state = Rc::new(state);
         states.push(Rc::downgrade(&state));
-        Ok(state.tenant())
+        Ok(state.tenant(me))
     }
 }
 

@@ -173,7 +173,6 @@ fn spawn(lua: &Lua, context: &Context, name: Name, program: Program) -> mlua::Re
 }
 
 fn upgrade(host: &Weak<Host>) -> mlua::Result<Rc<Host>> {
-    // A process that runs keeps its state, not the host: the user may have dropped that.
     host.upgrade().ok_or_else(|| Error::runtime("the Lua host is gone"))
 }
 

@@ -76,17 +76,21 @@ struct Chunks {
 }
 
 /// Marks a process as living in a state, until it is dropped.
-pub(crate) struct Tenant(Rc<State>);
+pub(crate) struct Tenant {
+    state: Rc<State>,
+    // A process may start others, also when the user has dropped the host.
+    _host: Rc<Host>,
+}
 
 impl Tenant {
     pub(crate) fn state(&self) -> &Rc<State> {
-        &self.0
+        &self.state
     }
 }
 
 impl Drop for Tenant {
     fn drop(&mut self) {
-        self.0.live.set(self.0.live.get() - 1);
+        self.state.live.set(self.state.live.get() - 1);
     }
 }
 
@@ -112,9 +116,9 @@ impl State {
         self.live.get()
     }
 
-    pub(crate) fn tenant(self: &Rc<State>) -> Tenant {
+    pub(crate) fn tenant(self: &Rc<State>, host: Rc<Host>) -> Tenant {
         self.live.set(self.live.get() + 1);
-        Tenant(self.clone())
+        Tenant { state: self.clone(), _host: host }
     }
 
     /// Does the runtime's own work, for which there is memory left when programs have used theirs.
