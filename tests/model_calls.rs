@@ -27,6 +27,7 @@ impl World {
                 self.answer(pid, text);
             }
         }
+        self.advance(self.now);
     }
 
     /// The calls that never park.
@@ -65,7 +66,6 @@ impl World {
                 let timer = (self.last_timer, self.now + span);
                 self.puppet(pid).timers.push(timer);
                 let id = timer.0.to_string();
-                self.advance(self.now);
                 id
             }
             Cancel { id } => self.cancel(pid, id),

@@ -73,7 +73,17 @@ pub(crate) struct Event {
 #[derive(Clone, Debug)]
 pub(crate) struct Wait {
     pub(crate) on: On,
+    since: u64,
     deadline: Option<u64>,
+}
+
+impl Wait {
+    /// A timeout at this very instant waits until nothing else can happen, see
+    /// [`World::advance`].
+    fn is_over(&self, now: u64) -> bool {
+        let at_once = self.on == On::Sleep || self.deadline == Some(self.since);
+        self.deadline.is_some_and(|deadline| deadline < now || (deadline == now && at_once))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -144,7 +154,7 @@ impl World {
         let Some(puppet) = self.live.get_mut(&pid) else { return };
         let text = text.into();
         if puppet.stopped {
-            puppet.wait = Some(Wait { on: On::Answer(text), deadline: None });
+            puppet.wait = Some(Wait { on: On::Answer(text), since: self.now, deadline: None });
         } else {
             puppet.wait = None;
             self.log(pid, text);
@@ -154,7 +164,7 @@ impl World {
     /// Makes a puppet wait, unless what it waits for is there.
     pub(crate) fn wait(&mut self, pid: u64, on: On, timeout: Option<u64>) {
         let deadline = timeout.map(|timeout| self.now + timeout);
-        self.puppet(pid).wait = Some(Wait { on, deadline });
+        self.puppet(pid).wait = Some(Wait { on, since: self.now, deadline });
         self.look(pid);
     }
 
@@ -163,7 +173,7 @@ impl World {
         let now = self.now;
         let Some(puppet) = self.live.get_mut(&pid).filter(|puppet| !puppet.stopped) else { return };
         let Some(wait) = puppet.wait.clone() else { return };
-        let expired = wait.deadline.is_some_and(|deadline| deadline <= now);
+        let expired = wait.is_over(now);
         let found = match &wait.on {
             On::Answer(text) => Some(text.clone()),
             On::Sleep => expired.then(|| "ok".to_owned()),
@@ -356,7 +366,14 @@ impl World {
         while let Some((at, timeout, pid, timer)) = self.next_deadline().filter(|next| next.0 <= to)
         {
             self.now = self.now.max(at);
-            if timeout || timer == 0 {
+            if timeout {
+                self.look(pid);
+                if self.live[&pid].wait.as_ref().is_some_and(|wait| wait.deadline == Some(at)) {
+                    self.give_up(pid, "ETIMEDOUT");
+                }
+                continue;
+            }
+            if timer == 0 {
                 self.look(pid);
                 continue;
             }

@@ -62,3 +62,5 @@ mod lua_kill;
 mod lua_sigaction;
 // From Lua: events and names.
 mod lua_events;
+// Ties: what happens first at one instant.
+mod order;

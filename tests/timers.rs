@@ -227,7 +227,6 @@ fn timeout_zero_never_parks_in_any_call() {
         assert_eq!(timed_out, Err(Errno::ETIMEDOUT));
         assert_eq!(sys.getpinfo(other).unwrap().traps, 0, "the other has run");
         for pid in [holder, owner] {
-            println!("{:?} {:?}", pid, sys.wait(pid, Some(ms(0))));
             sys.send_event(pid, "end", ()).unwrap();
             join(sys, pid);
         }

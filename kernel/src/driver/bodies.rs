@@ -84,24 +84,29 @@ impl Bodies {
     }
 
     /// Lets a process run until it leaves the machine's hands again.
-    #[inline]
+    ///
+    /// Everything from the run loop to the switch is one function: a processor predicts returns by
+    /// the calls before them, and each return between two switches would be mispredicted.
+    #[inline(always)]
     pub(super) fn run(&mut self, shared: &Shared, key: Key) {
-        if key >= self.slots.len() {
-            self.slots.resize_with(key + 1, || Slot::Empty);
+        if !matches!(self.slots.get(key), Some(Slot::Native(_) | Slot::Stepped(_))) {
+            self.start(shared, key);
+        } else if let Slot::Native(native) = &mut self.slots[key] {
+            native.frame().resume = shared.machine().take_answer(key);
         }
-        match &mut self.slots[key] {
-            Slot::Native(native) => {
-                native.frame().resume = shared.machine().take_answer(key);
-                self.run_native(shared, key);
-            }
+        match self.slots[key] {
+            Slot::Native(_) => self.run_native(shared, key),
             Slot::Stepped(_) => self.step(shared, key),
-            Slot::Empty => self.start(shared, key),
+            Slot::Empty => {}
         }
     }
 
-    /// The first run: this is when a native process gets its stack.
-    #[cold]
+    /// Before the first run: this is when a native process gets its stack.
+    #[inline(never)]
     fn start(&mut self, shared: &Shared, key: Key) {
+        if key >= self.slots.len() {
+            self.slots.resize_with(key + 1, || Slot::Empty);
+        }
         let program = shared.machine().table[key].program.take();
         let Program { code, .. } = program.expect("invariant: who has no body has a program");
         shared.machine().record(key, What::Started);
@@ -110,7 +115,6 @@ impl Bodies {
                 Some(stack) => {
                     shared.machine().take_answer(key);
                     self.slots[key] = Slot::Native(Native::start(main, stack));
-                    self.run_native(shared, key);
                 }
                 None => {
                     drop_quietly(main);
@@ -118,14 +122,11 @@ impl Bodies {
                     shared.machine().ended(key, ExitStatus::Failed(why));
                 }
             },
-            Code::Stepped(body) => {
-                self.slots[key] = Slot::Stepped(body);
-                self.step(shared, key);
-            }
+            Code::Stepped(body) => self.slots[key] = Slot::Stepped(body),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn run_native(&mut self, shared: &Shared, key: Key) {
         loop {
             let Slot::Native(native) = &mut self.slots[key] else {
@@ -144,23 +145,28 @@ impl Bodies {
                         After::Leave => return,
                     }
                 }
-                Came::Ended(status) => {
-                    if let ExitStatus::Panicked(message) = &status {
-                        shared.machine().say(key, &format!("panicked: {message}"));
-                    }
-                    self.finish(key);
-                    shared.machine().ended(key, status);
-                    return;
+                came => return self.came_to_its_end(shared, key, came),
+            }
+        }
+    }
+
+    /// A native process ended by itself, or was cut off.
+    fn came_to_its_end(&mut self, shared: &Shared, key: Key, came: Came) {
+        self.finish(key);
+        let mut machine = shared.machine();
+        match came {
+            Came::Trapped => unreachable!("invariant: a trap is no end"),
+            Came::Ended(status) => {
+                if let ExitStatus::Panicked(message) = &status {
+                    machine.say(key, &format!("panicked: {message}"));
                 }
-                Came::Faulted(fault) => {
-                    self.finish(key);
-                    let mut machine = shared.machine();
-                    machine.say(key, &format!("ended by {}: {}", fault.signal, fault.what));
-                    machine.counters.abandoned += 1;
-                    machine.record(key, What::Faulted { signal: fault.signal });
-                    machine.ended(key, fault.status());
-                    return;
-                }
+                machine.ended(key, status);
+            }
+            Came::Faulted(fault) => {
+                machine.say(key, &format!("ended by {}: {}", fault.signal, fault.what));
+                machine.counters.abandoned += 1;
+                machine.record(key, What::Faulted { signal: fault.signal });
+                machine.ended(key, fault.status());
             }
         }
     }

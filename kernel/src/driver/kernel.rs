@@ -264,7 +264,7 @@ impl Kernel {
     }
 
     /// One decision of the machine, carried out. `None`: time moved on.
-    #[inline]
+    #[inline(always)]
     fn step_towards(&mut self, limit: Tick) -> Option<Stepped> {
         if self.interrupt.is_raised()
             && let Some(end) = self.interrupted()

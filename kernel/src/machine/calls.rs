@@ -47,7 +47,8 @@ impl Machine {
         };
         self.counters.events += 1;
         self.deliver_event(target, event);
-        Outcome::Wait
+        // With no time at all it is over already, and nobody else is to run.
+        if timeout.is_some_and(Span::is_zero) { Outcome::Enter } else { Outcome::Wait }
     }
 
     /// `reply`.

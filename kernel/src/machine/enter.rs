@@ -119,7 +119,7 @@ impl Machine {
     pub(super) fn look_again(&mut self, key: Key) -> Option<Resume> {
         let process = &mut self.table[key];
         let wait = process.wait.as_ref().expect("invariant: no answer means a wait");
-        let expired = wait.deadline.is_some_and(|deadline| deadline <= self.now);
+        let expired = wait.is_over(self.now);
         let found = match &wait.on {
             On::Sent(filter) => process.mailbox.take_sent(filter).map(Resume::Event),
             On::Next => process.mailbox.take_next().map(Resume::Event),

@@ -17,6 +17,18 @@ pub(crate) struct Wait {
     pub(crate) timer: Option<TimerKey>,
 }
 
+impl Wait {
+    /// Whether there is nothing more to wait for at `now`. A timeout at this very instant is left
+    /// to the timers, which let it expire only when nothing else can run; but a wait that was to
+    /// take no time takes none.
+    pub(crate) fn is_over(&self, now: Tick) -> bool {
+        self.deadline.is_some_and(|deadline| {
+            let at_once = matches!(self.on, On::Sleep) || self.since == deadline;
+            deadline < now || (deadline == now && at_once)
+        })
+    }
+}
+
 /// For what.
 #[derive(Debug)]
 pub(crate) enum On {

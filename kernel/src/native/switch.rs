@@ -106,7 +106,7 @@ impl Native {
     /// # Panics
     ///
     /// If it has ended.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn resume(&mut self) -> Came {
         if thread::panicking() {
             return self.resume_while_panicking();
@@ -159,7 +159,7 @@ impl Native {
         unsafe { &*self.control }
     }
 
-    #[inline]
+    #[inline(always)]
     fn switch(&mut self) -> Came {
         let outer = control::enter(self.control);
         // SAFETY: as in `control`, which can't be called while `coroutine` is borrowed.

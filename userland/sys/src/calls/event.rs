@@ -19,6 +19,7 @@ impl Sys<'_> {
     ///
     /// `ESRCH` if there is no such process, and for pid 0; `EAGAIN` if its mailbox is full;
     /// `EMSGSIZE` if the event alone is over the mailbox's limit of bytes; `ENAMETOOLONG`.
+    #[inline]
     pub fn send_event(
         &self,
         pid: Pid,
@@ -35,6 +36,7 @@ impl Sys<'_> {
     ///
     /// `ENOENT` if nobody owns the name; `EAGAIN`, `EMSGSIZE` and `ENAMETOOLONG` as
     /// [`send_event`](Sys::send_event).
+    #[inline]
     pub fn send_service_event(
         &self,
         service: impl Into<Name>,
@@ -77,6 +79,7 @@ impl Sys<'_> {
     /// # Errors
     ///
     /// `ETIMEDOUT`; `EINTR` after an interrupting handler.
+    #[inline]
     pub fn next_event(&self, timeout: Option<Duration>) -> Result<Event, Errno> {
         let trap = Trap::NextEvent { timeout: timeout.map(Into::into) };
         call!(self, trap, Resume::Event(event) => event)
@@ -140,6 +143,7 @@ impl Sys<'_> {
     /// `ESRCH` if there is no such process, or as soon as it dies; `ETIMEDOUT`; `EDEADLK` for a
     /// call to oneself; `EINTR` after an interrupting handler; `EAGAIN`,
     /// `EMSGSIZE` and `ENAMETOOLONG` as [`send_event`](Sys::send_event).
+    #[inline]
     pub fn call(
         &self,
         pid: Pid,
@@ -166,6 +170,7 @@ impl Sys<'_> {
     ///
     /// `EINVAL` if the event is no request; `EALREADY` for a second reply; `ECANCELED` if the
     /// caller has given up; `ESRCH` if it is dead; `EMSGSIZE` over the limit of its mailbox.
+    #[inline]
     pub fn reply(&self, request: &Event, data: impl Into<Value>) -> Result<(), Errno> {
         let trap = Trap::Reply {
             pid: request.sender,

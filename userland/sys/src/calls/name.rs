@@ -30,6 +30,7 @@ impl Sys<'_> {
     /// let server = sys.lookup("clock").ok_or(Errno::ENOENT)?;
     /// # Ok(()) }
     /// ```
+    #[inline]
     pub fn lookup(&self, name: impl Into<Name>) -> Option<Pid> {
         call!(self, Trap::Lookup { name: name.into() }, Resume::Found(pid) => pid)
             .unwrap_or_default()

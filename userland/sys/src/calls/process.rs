@@ -9,11 +9,13 @@ use crate::{Outcome, Sys, program};
 
 impl Sys<'_> {
     /// The caller's pid.
+    #[inline]
     pub fn getpid(&self) -> Pid {
         call!(self, Trap::Getpid, Resume::Pid(pid) => pid).unwrap_or_default()
     }
 
     /// The parent's pid; [`Pid::KERNEL`] for an orphan and for a process from outside.
+    #[inline]
     pub fn getppid(&self) -> Pid {
         call!(self, Trap::Getppid, Resume::Pid(pid) => pid).unwrap_or_default()
     }
@@ -156,6 +158,7 @@ impl Sys<'_> {
     /// # Errors
     ///
     /// `ECHILD` if there is no such child; `ETIMEDOUT`; `EINTR` after an interrupting handler.
+    #[inline]
     pub fn wait(
         &self,
         pid: impl Into<Option<Pid>>,
@@ -250,6 +253,7 @@ impl Sys<'_> {
     /// let die = 1 + sys.random() % 6;
     /// # }
     /// ```
+    #[inline]
     pub fn random(&self) -> u64 {
         call!(self, Trap::Random, Resume::Number(number) => number).unwrap_or_default()
     }

@@ -24,6 +24,7 @@ impl Sys<'_> {
     ///
     /// `ESRCH` if there is no such process; `EPERM` for another user's process if the caller is not
     /// root, and for pid 0; `EINVAL` for a number outside 0..=31.
+    #[inline]
     pub fn kill(&self, pid: Pid, signal: impl Into<SignalNumber>) -> Result<(), Errno> {
         call!(self, Trap::Kill { pid, signal: signal.into() }, Resume::Unit => ())
     }

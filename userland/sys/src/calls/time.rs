@@ -6,12 +6,14 @@ use crate::Sys;
 
 impl Sys<'_> {
     /// Lets others run. The caller stays ready.
+    #[inline]
     pub fn yield_now(&self) {
         // A dying process can't let others run, and need not know.
         let _: Result<(), Errno> = call!(self, Trap::Yield, Resume::Unit => ());
     }
 
     /// The virtual time.
+    #[inline]
     pub fn now(&self) -> Tick {
         call!(self, Trap::Now, Resume::Tick(now) => now).unwrap_or_default()
     }
@@ -21,6 +23,7 @@ impl Sys<'_> {
     /// # Errors
     ///
     /// `EINTR` after an interrupting handler.
+    #[inline]
     pub fn sleep(&self, duration: Duration) -> Result<(), Errno> {
         call!(self, Trap::Sleep { span: duration.into() }, Resume::Unit => ())
     }
@@ -41,6 +44,7 @@ impl Sys<'_> {
     /// # Errors
     ///
     /// `EINTR` after an interrupting handler.
+    #[inline]
     pub fn sleep_until(&self, tick: Tick) -> Result<(), Errno> {
         call!(self, Trap::SleepUntil { tick }, Resume::Unit => ())
     }
@@ -50,6 +54,7 @@ impl Sys<'_> {
     /// # Errors
     ///
     /// `EINTR` if the process is dying.
+    #[inline]
     pub fn compute(&self, duration: Duration) -> Result<(), Errno> {
         call!(self, Trap::Compute { span: duration.into() }, Resume::Unit => ())
     }
@@ -60,6 +65,7 @@ impl Sys<'_> {
     /// # Errors
     ///
     /// `EAGAIN` over the limit of timers for a process.
+    #[inline]
     pub fn timer(&self, duration: Duration) -> Result<TimerId, Errno> {
         call!(self, Trap::Timer { span: duration.into() }, Resume::Timer(id) => id)
     }
@@ -90,6 +96,7 @@ impl Sys<'_> {
     /// # Errors
     ///
     /// `EINVAL` for one that is another's, unknown, fired or cancelled.
+    #[inline]
     pub fn cancel(&self, id: TimerId) -> Result<Duration, Errno> {
         call!(self, Trap::Cancel { id }, Resume::Span(left) => left.duration())
     }
