@@ -152,35 +152,25 @@ fn machine_without_processes_is_done() {
 }
 
 #[test]
-fn at_injects_spawns_events_and_signals_in_their_order() {
+fn at_one_instant_events_come_before_signals_timers_and_arrivals() {
     let run = scenario(|kernel| {
-        let pid = kernel
-            .spawn(
-                "init",
-                program(|sys| {
-                    sys.sigaction(Signal::SIGUSR1, hothouse::Action::Event).unwrap();
-                    for _ in 0..3 {
-                        let event = sys.next_event(None).unwrap();
-                        sys.log(format!("{} from {}", event.name, event.sender));
-                    }
-                }),
-            )
-            .unwrap();
+        let main = program(|sys| {
+            sys.sigaction(Signal::SIGUSR1, hothouse::Action::Event).unwrap();
+            sys.timer(ms(5)).unwrap();
+            for _ in 0..4 {
+                let event = sys.next_event(None).unwrap();
+                sys.log(format!("{} from {}", event.name, event.sender));
+            }
+        });
+        let pid = kernel.spawn("init", main).unwrap();
         let at = at_ms(5);
         let late = program(move |sys| sys.send_event(pid, "spawned", ()));
         kernel.at(at, HostAction::Spawn { name: "late".into(), program: late });
         kernel.at(at, HostAction::Kill { pid, signal: Signal::SIGUSR1.into() });
         kernel.at(at, HostAction::Send { pid, name: "sent".into(), data: Value::Nil });
     });
-    // At one instant events come first, then signals, then arrivals.
-    assert_eq!(
-        run.lines,
-        [
-            "[0.005000000] 1 init: sent from 0",
-            "[0.005000000] 1 init: signal from 0",
-            "[0.005000000] 1 init: spawned from 2",
-        ]
-    );
+    let order = ["sent from 0", "signal from 0", "timer from 0", "spawned from 2"];
+    assert_eq!(run.lines, order.map(|what| format!("[0.005000000] 1 init: {what}")));
 }
 
 #[test]

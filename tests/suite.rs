@@ -44,6 +44,8 @@ mod limits;
 mod cpus;
 // The host's side: driving, injecting, inspecting, reports, ends of runs.
 mod runs;
+// Kernels as values: refused, side by side, dropped.
+mod kernels;
 // The machine against a reference model.
 mod model;
 // The calls of the reference.

@@ -84,6 +84,13 @@ impl Machine {
         if self.table[key].state == State::Dead {
             return;
         }
+        self.table[key].rare().status = Some(status);
+        self.depart(key);
+        self.victims.push_back(key);
+    }
+
+    /// Takes a process out of everything in which it takes part.
+    fn depart(&mut self, key: Key) {
         match self.table[key].state {
             State::Running(_) => self.leave_cpu(key, Stop::Ended),
             State::Ready if self.is_queued(key) => self.dequeue(key),
@@ -91,12 +98,15 @@ impl Machine {
         }
         self.break_off(key);
         self.table.hide(key);
-        self.table[key].rare().status = Some(status);
-        self.victims.push_back(key);
     }
 
     /// The program of a running process came to its end by itself.
     pub(crate) fn ended(&mut self, key: Key, status: ExitStatus) {
+        if self.table[key].state == State::Dead {
+            // It was told to unwind, and has done so sooner.
+            self.victims.retain(|&victim| victim != key);
+            return self.bury(key);
+        }
         let first = self.table[key].rare.as_mut().and_then(|rare| rare.exiting.take());
         let status = match (first, status) {
             // Told again after the hooks, with the place.
@@ -104,21 +114,23 @@ impl Machine {
             (Some(first), _) => first,
             (None, status) => status,
         };
-        self.condemn(key, status);
-        self.victims.retain(|&victim| victim != key);
-        self.bury(key);
+        self.depart(key);
+        self.bury_as(key, status);
     }
 
     /// Removes a dead process that was unwound, and tells those who are to know.
     pub(crate) fn bury(&mut self, key: Key) {
+        let status = self.table[key].rare().status.take();
+        self.bury_as(key, status.expect("invariant: the condemned have a status"));
+    }
+
+    fn bury_as(&mut self, key: Key, status: ExitStatus) {
         self.free_names(key);
         self.drop_timers(key);
         self.drop_locks(key);
         while let Some(child) = self.table[key].siblings.first_child.get() {
             self.table.orphan(child);
         }
-        let status = self.table[key].rare().status.take();
-        let status = status.expect("invariant: the condemned have a status");
         self.record(key, What::Exited { status: &status });
         let parent = self.table[key].parent;
         self.table.orphan(key);
@@ -127,10 +139,10 @@ impl Machine {
         let exit =
             Exit { pid: process.pid(), status, cpu_time: process.cpu_time, ended_at: self.now };
         self.counters.ended += 1;
+        self.tell_parent(parent, &exit);
         if let Some(rare) = process.rare {
             self.unread -= rare.records.len();
             self.forget_monitors(exit.pid, &rare.monitors);
-            self.tell_parent(parent, &exit);
             self.tell_monitors(&exit, &rare.monitored_by);
             self.tell_watchers(exit.pid, &rare.watchers);
         }
