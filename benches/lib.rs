@@ -35,7 +35,7 @@ pub fn bare_round_trip(count: u64) -> f64 {
             input = yielder.suspend(input.wrapping_mul(3));
         }
     });
-    let per_trip = time(|| {
+    time(|| {
         let mut sum = 0_u64;
         for i in 0..count {
             let CoroutineResult::Yield(output) = coroutine.resume(i);
@@ -43,8 +43,7 @@ pub fn bare_round_trip(count: u64) -> f64 {
         }
         std::hint::black_box(sum);
         count
-    });
-    per_trip
+    })
 }
 
 /// Resident memory of this process in bytes, as Linux tells it; 0 elsewhere.

@@ -142,7 +142,10 @@ fn send_event_ignores_metatables() {
 #[test]
 fn send_event_over_the_mailbox_limit_is_false_and_over_the_byte_limit_an_error() {
     let limits = Limits { mailbox_events: 3, mailbox_bytes: 2000, ..Limits::default() };
-    let run = lua_with(&settings(), |b| b.limits(limits.clone()), &[r##"
+    let run = lua_with(
+        &settings(),
+        |b| b.limits(limits.clone()),
+        &[r##"
         fails("Message too long", ipc.sendEvent, 1, "x", ("x"):rep(3000))
         for i = 1, 5 do is(ipc.sendEvent(1, "x", i), i <= 3) end
         for i = 1, 3 do is(select(2, ipc.receiveEvent()), i) end
@@ -150,7 +153,8 @@ fn send_event_over_the_mailbox_limit_is_false_and_over_the_byte_limit_an_error()
         is(ipc.sendEvent(1, "x", ("x"):rep(1500)), true)
         is(ipc.sendEvent(1, "x", ("x"):rep(1500)), false)
         is(#select(2, ipc.receiveEvent()), 1500)
-    "##]);
+    "##],
+    );
     assert_good(&run);
 }
 
@@ -368,7 +372,8 @@ fn names_are_any_bytes_up_to_the_limit() {
 
 #[test]
 fn names_are_freed_by_every_death_before_the_parent_is_told() {
-    let run = crate::lua::noisy(r##"
+    let run = crate::lua::noisy(
+        r##"
         local ends = { function() end, process.exit, error, function() error({}) end,
           function() ipc.kill(process.getpid(), 9) end, function() ipc.kill(process.getpid(), 15) end,
           function() while true do end end }
@@ -386,7 +391,8 @@ fn names_are_freed_by_every_death_before_the_parent_is_told() {
           ipc.unregister("name")
         end
         print("all")
-    "##);
+    "##,
+    );
     assert_eq!(texts(&run), ["all"]);
 }
 

@@ -99,7 +99,10 @@ fn sigaction_handler_over_a_wait_goes_on_with_its_first_deadline() {
 
 #[test]
 fn sigaction_handler_interrupts_a_burst_whose_rest_goes_on_afterwards() {
-    let run = lua_with(&settings(), two_cpus, &[r##"
+    let run = lua_with(
+        &settings(),
+        two_cpus,
+        &[r##"
         local child = fork(function()
           local seen
           ipc.sigaction(1, function() seen = util.now() util.sleep(3) end)
@@ -111,7 +114,8 @@ fn sigaction_handler_interrupts_a_burst_whose_rest_goes_on_afterwards() {
         util.sleep(0.5)
         ipc.kill(child, 1)
         join(child)
-    "##]);
+    "##],
+    );
     assert_good(&run);
 }
 

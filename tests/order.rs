@@ -67,8 +67,12 @@ impl Thing {
         };
         assert_eq!(kernel.spawn("one", program(main)), Ok(pid));
         match self {
-            Thing::Event => kernel.at(THEN, HostAction::Send { pid, name: "tie".into(), data: ().into() }),
-            Thing::Signal => kernel.at(THEN, HostAction::Kill { pid, signal: Signal::SIGURG.into() }),
+            Thing::Event => {
+                kernel.at(THEN, HostAction::Send { pid, name: "tie".into(), data: ().into() })
+            }
+            Thing::Signal => {
+                kernel.at(THEN, HostAction::Kill { pid, signal: Signal::SIGURG.into() })
+            }
             Thing::Arrival => {
                 let late = program(|_: &Sys| ());
                 kernel.at(THEN, HostAction::Spawn { name: pid.to_string().into(), program: late });

@@ -42,7 +42,8 @@ fn main() {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let quick = args.iter().any(|arg| arg == "--quick" || arg == "--test");
     args.retain(|arg| !arg.starts_with("--"));
-    let wanted = |name: &str| args.is_empty() || args.iter().any(|arg| name.starts_with(arg.as_str()));
+    let wanted =
+        |name: &str| args.is_empty() || args.iter().any(|arg| name.starts_with(arg.as_str()));
     let scale = if quick {
         Scale { operations: 20_000, processes: 2_000, runs: 1 }
     } else {

@@ -40,3 +40,8 @@ pub use hothouse_kernel::{
 };
 pub use hothouse_lua as lua;
 pub use hothouse_sys::*;
+
+/// The README's examples, as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

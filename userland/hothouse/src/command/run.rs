@@ -257,16 +257,14 @@ impl Run {
     }
 
     fn lua_settings(&self) -> LuaSettings {
-        let mut settings = LuaSettings::default();
-        settings.isolate = self.lua.isolate;
-        settings.time_per_instruction = self.costs.instruction_cost;
-        if let Some(budget) = self.lua.instruction_budget {
-            settings.instruction_budget = Some(budget);
+        let defaults = LuaSettings::default();
+        LuaSettings {
+            isolate: self.lua.isolate,
+            time_per_instruction: self.costs.instruction_cost,
+            instruction_budget: self.lua.instruction_budget.or(defaults.instruction_budget),
+            memory_per_state: self.lua.lua_memory.unwrap_or(defaults.memory_per_state),
+            ..defaults
         }
-        if let Some(memory) = self.lua.lua_memory {
-            settings.memory_per_state = memory;
-        }
-        settings
     }
 
     fn settings(&self) -> Json {
