@@ -341,3 +341,33 @@ traps! {
         timeout: Option<Span>,
     };
 }
+
+impl Trap {
+    /// Whether the call may wait, for something or for a CPU. In a destructor of a process that is
+    /// dying such a call fails with `EINTR` at once.
+    ///
+    /// ```
+    /// use hothouse_abi::{Span, Trap};
+    /// assert!(Trap::Sleep { span: Span::ZERO }.parks());
+    /// assert!(!Trap::Getpid.parks());
+    /// ```
+    pub const fn parks(&self) -> bool {
+        matches!(
+            self,
+            Trap::Receive { .. }
+                | Trap::NextEvent { .. }
+                | Trap::FilterEvent { .. }
+                | Trap::Call { .. }
+                | Trap::Wait { .. }
+                | Trap::Sigwait { .. }
+                | Trap::Yield
+                | Trap::Sleep { .. }
+                | Trap::SleepUntil { .. }
+                | Trap::Compute { .. }
+                | Trap::Lock { .. }
+                | Trap::Acquire { .. }
+                | Trap::WaitCondition { .. }
+                | Trap::WaitBarrier { .. }
+        )
+    }
+}

@@ -238,7 +238,7 @@ impl Machine {
             let (name, kind) = (frame.trap.name(), frame.trap.kind());
             self.record(key, What::Trap { name, kind });
         }
-        if frame.unwinding && parks(&frame.trap) {
+        if frame.unwinding && frame.trap.parks() {
             frame.resume = Resume::Error(Errno::EINTR);
             return After::Resume;
         }
@@ -366,7 +366,7 @@ impl Machine {
     /// Carries out a trap that a destructor of a dead process makes while it is unwound.
     pub(crate) fn trap_of_the_dying(&mut self, key: Key, frame: &mut Frame) -> Flow {
         self.counters.traps += 1;
-        if parks(&frame.trap) {
+        if frame.trap.parks() {
             frame.resume = Resume::Error(Errno::EINTR);
             return Flow::Done;
         }
@@ -404,25 +404,4 @@ impl Machine {
     fn deadline(&self, timeout: Option<Span>) -> Option<Tick> {
         timeout.map(|span| self.now + span).filter(|&deadline| deadline < Tick::MAX)
     }
-}
-
-/// Whether a trap may park its caller, or make it wait for a CPU.
-fn parks(trap: &Trap) -> bool {
-    matches!(
-        trap,
-        Trap::Receive { .. }
-            | Trap::NextEvent { .. }
-            | Trap::FilterEvent { .. }
-            | Trap::Call { .. }
-            | Trap::Wait { .. }
-            | Trap::Sigwait { .. }
-            | Trap::Yield
-            | Trap::Sleep { .. }
-            | Trap::SleepUntil { .. }
-            | Trap::Compute { .. }
-            | Trap::Lock { .. }
-            | Trap::Acquire { .. }
-            | Trap::WaitCondition { .. }
-            | Trap::WaitBarrier { .. }
-    )
 }

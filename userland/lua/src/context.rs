@@ -233,25 +233,9 @@ impl Context {
 /// Whether the call parks by its nature, on a machine whose settings give traps no cost. `kill`
 /// with `SIGKILL` does: the victim is unwound before it returns.
 fn may_park(trap: &Trap) -> bool {
-    if let Trap::Kill { signal, .. } = trap {
-        return signal.check() == Ok(Some(Signal::SIGKILL));
+    match trap {
+        Trap::Kill { signal, .. } => signal.check() == Ok(Some(Signal::SIGKILL)),
+        Trap::Exit { .. } => true,
+        other => other.parks(),
     }
-    matches!(
-        trap,
-        Trap::Receive { .. }
-            | Trap::NextEvent { .. }
-            | Trap::FilterEvent { .. }
-            | Trap::Call { .. }
-            | Trap::Wait { .. }
-            | Trap::Sigwait { .. }
-            | Trap::Exit { .. }
-            | Trap::Yield
-            | Trap::Sleep { .. }
-            | Trap::SleepUntil { .. }
-            | Trap::Compute { .. }
-            | Trap::Lock { .. }
-            | Trap::Acquire { .. }
-            | Trap::WaitCondition { .. }
-            | Trap::WaitBarrier { .. }
-    )
 }
