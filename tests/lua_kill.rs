@@ -213,18 +213,22 @@ fn kill_sigquit_and_sigabrt_log_where_it_was() {
     let run = noisy(
         r##"
         for _, signal in ipairs { 3, 6 } do
-          local child = fork(function()
-            util.sleep(10)
-          end)
-          util.sleep(0.1)
-          ipc.kill(child, signal)
-          is(process.wait(child).signal, signal)
+          for _, hook in ipairs { false, function() end } do
+            local child = fork(function()
+              if hook then process.atexit(hook) end
+              util.sleep(10)
+            end)
+            util.sleep(0.1)
+            ipc.kill(child, signal)
+            is(process.wait(child).signal, signal)
+          end
         end
     "##,
     );
-    assert_eq!(run.diagnostics.len(), 2, "{:?}", run.diagnostics);
-    for line in &run.diagnostics {
-        assert!(line.contains("main.lua:4"), "{line}");
+    assert_eq!(run.diagnostics.len(), 8, "{:?}", run.diagnostics);
+    for lines in run.diagnostics.chunks(2) {
+        assert!(lines[0].contains("while waiting for time to pass"), "{lines:?}");
+        assert!(lines[1].contains("it was at main.lua:6"), "{lines:?}");
     }
 }
 

@@ -65,8 +65,7 @@ impl World {
                 self.last_timer += 1;
                 let timer = (self.last_timer, self.now + span);
                 self.puppet(pid).timers.push(timer);
-                let id = timer.0.to_string();
-                id
+                timer.0.to_string()
             }
             Cancel { id } => self.cancel(pid, id),
             Monitor { of } => {

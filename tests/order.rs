@@ -145,7 +145,7 @@ fn event_wins(before: fn(&Sys), sender: fn(&Sys)) {
                 Ok(event.name == "tie" && sys.now() == THEN)
             });
             kernel.spawn("victim", main).expect("there is room");
-            kernel.spawn("sender", program(move |sys| sender(sys))).expect("there is room");
+            kernel.spawn("sender", program(sender)).expect("there is room");
         },
         || Until::Idle,
     );

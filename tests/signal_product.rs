@@ -16,14 +16,16 @@ use hothouse::{
 };
 use hothouse_tests::{scenario_with, solo};
 
+use crate::signal_oracle::{Effect, effect, expected};
+
 const MS: Duration = Duration::from_millis(1);
-const STOPS: SignalSet = SignalSet::SIGSTOP
+pub(crate) const STOPS: SignalSet = SignalSet::SIGSTOP
     .union(SignalSet::SIGTSTP)
     .union(SignalSet::SIGTTIN)
     .union(SignalSet::SIGTTOU);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum State {
+pub(crate) enum State {
     Ready,
     RunningSelf,
     Receive,
@@ -72,7 +74,7 @@ const STATES: [State; 20] = [
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Does {
+pub(crate) enum Does {
     Default,
     Ignore,
     Event,
@@ -84,11 +86,11 @@ const ACTIONS: [Does; 5] =
     [Does::Default, Does::Ignore, Does::Event, Does::Handler, Does::Interrupting];
 
 #[derive(Clone, Copy, Debug)]
-struct Case {
-    state: State,
-    signal: Signal,
-    action: Does,
-    blocked: bool,
+pub(crate) struct Case {
+    pub(crate) state: State,
+    pub(crate) signal: Signal,
+    pub(crate) action: Does,
+    pub(crate) blocked: bool,
 }
 
 impl Case {
@@ -110,24 +112,24 @@ impl Case {
 
 /// What is seen of a victim. Times are in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Seen {
+pub(crate) struct Seen {
     /// What `kill` returned.
-    killed: Option<Result<(), Errno>>,
+    pub(crate) killed: Option<Result<(), Errno>>,
     /// Whether it was stopped at 15.
-    stopped: bool,
+    pub(crate) stopped: bool,
     /// When the handler ran.
-    handled: Vec<u64>,
+    pub(crate) handled: Vec<u64>,
     /// What the call of the state returned, when, and how many handlers had run by then; the call
     /// is made again after an `EINTR`.
-    results: Vec<String>,
+    pub(crate) results: Vec<String>,
     /// Whether the signal was pending after that.
-    pending: bool,
+    pub(crate) pending: bool,
     /// Events `signal` in the mailbox before and after the mask was opened.
-    events: (usize, usize),
+    pub(crate) events: (usize, usize),
     /// Whether it was stopped at 60.
-    stopped_late: bool,
+    pub(crate) stopped_late: bool,
     /// Its exit status, and when.
-    end: Option<(String, u64)>,
+    pub(crate) end: Option<(String, u64)>,
 }
 
 type Shared = Rc<RefCell<Seen>>;
@@ -344,150 +346,6 @@ fn control(sys: &Sys, case: Case, seen: &Shared) -> Result<(), Errno> {
     let Exit { status, ended_at, .. } = sys.wait(pid, Some(MS))?;
     seen.borrow_mut().end = Some((status.to_string(), ms(ended_at)));
     Ok(())
-}
-
-/// What a signal comes to once it is delivered.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Effect {
-    End,
-    Stop,
-    Nothing,
-    Event,
-    Handler,
-    Interrupt,
-}
-
-fn effect(case: Case) -> Effect {
-    use Signal::*;
-    match (case.signal, case.action) {
-        (SIGKILL, _) => Effect::End,
-        (SIGSTOP, _) => Effect::Stop,
-        (_, Does::Ignore) => Effect::Nothing,
-        (_, Does::Event) => Effect::Event,
-        (_, Does::Handler) => Effect::Handler,
-        (_, Does::Interrupting) => Effect::Interrupt,
-        (SIGTSTP | SIGTTIN | SIGTTOU, Does::Default) => Effect::Stop,
-        (SIGCHLD | SIGURG | SIGWINCH | SIGCONT, Does::Default) => Effect::Nothing,
-        (_, Does::Default) => Effect::End,
-    }
-}
-
-/// What an undisturbed call of the state returns, and when.
-fn undisturbed(state: State) -> (&'static str, u64) {
-    match state {
-        Ready => ("slept", 10),
-        RunningSelf => ("killed", 10),
-        Receive | Stopped | InHandler | NextEvent | FilterEvent => ("go", 30),
-        Sleep => ("slept", 30),
-        Wait => ("exited", 30),
-        SigwaitOther => ("other", 30),
-        SigwaitSame => ("ETIMEDOUT", 40),
-        Call => ("ask", 30),
-        Mutex => ("locked", 30),
-        Semaphore => ("acquired", 30),
-        Condition => ("woken", 30),
-        Barrier => ("open", 30),
-        Burst => ("computed", 20),
-        NotStarted => ("started", 10),
-        Exiting | Dead => unreachable!("exit does not return"),
-    }
-}
-
-/// The oracle: what the contract says of a case.
-fn expected(case: Case) -> Seen {
-    let Case { state, signal, blocked, .. } = case;
-    let mut seen = Seen::default();
-    seen.killed = (state != RunningSelf).then_some(Ok(()));
-    let signaled = |time| Some((ExitStatus::Signaled(signal).to_string(), time));
-    match state {
-        Dead => {
-            seen.killed = Some(Err(Errno::ESRCH));
-            seen.end = Some(("exited 7".into(), 0));
-            return seen;
-        }
-        // A signal other than KILL is held while the hooks run.
-        Exiting => {
-            let killed = signal == Signal::SIGKILL;
-            seen.end = if killed { signaled(10) } else { Some(("exited 7".into(), 30)) };
-            return seen;
-        }
-        _ => {}
-    }
-    // A stopped process acts on its signals when it goes on, which discards pending stops.
-    let resumes = if signal == Signal::SIGCONT { 10 } else { 20 };
-    let time = if state == Stopped { resumes } else { 10 };
-    let effect = match effect(case) {
-        _ if state == Stopped && STOPS.has(signal) => Effect::Nothing,
-        effect => effect,
-    };
-    seen.stopped = state == Stopped && signal != Signal::SIGCONT;
-    if signal == Signal::SIGKILL {
-        seen.stopped = false;
-        seen.end = signaled(10);
-        return seen;
-    }
-    if blocked { masked(case, effect, seen) } else { open(case, effect, time, seen) }
-}
-
-fn masked(case: Case, effect: Effect, mut seen: Seen) -> Seen {
-    let (mut text, mut last) = undisturbed(case.state);
-    // POSIX leaves it open whether a signal that is masked and ignored is kept; here it is, so that
-    // it waits for sigwait or for the mask like any other.
-    if case.state == SigwaitSame {
-        (text, last) = ("same", 10);
-    } else {
-        seen.pending = case.state != Stopped || !STOPS.has(case.signal);
-    }
-    seen.results.push(format!("{text} at {last} after 0"));
-    seen.end = Some(("exited 7".into(), last));
-    if !seen.pending {
-        return seen;
-    }
-    match effect {
-        Effect::End => seen.end = Some((ExitStatus::Signaled(case.signal).to_string(), last)),
-        Effect::Stop => {
-            // A stop at 20 comes after the controller has looked, whose CPU has its turn first.
-            seen.stopped |= last < 15;
-            seen.stopped_late = last >= 20;
-            seen.end = Some(("exited 7".into(), if last < 15 { 20 } else { 60 }));
-        }
-        Effect::Event => seen.events.1 = 1,
-        Effect::Handler | Effect::Interrupt => seen.handled.push(last),
-        Effect::Nothing => {}
-    }
-    seen
-}
-
-fn open(case: Case, effect: Effect, time: u64, mut seen: Seen) -> Seen {
-    let (mut text, mut last) = undisturbed(case.state);
-    let waits = !matches!(case.state, Ready | RunningSelf | Burst | NotStarted | InHandler);
-    match effect {
-        Effect::End => {
-            seen.end = Some((ExitStatus::Signaled(case.signal).to_string(), time));
-            return seen;
-        }
-        Effect::Stop => {
-            seen.stopped = true;
-            last = match case.state {
-                Ready | RunningSelf | NotStarted => 20,
-                Burst => 30,
-                _ => last,
-            };
-        }
-        Effect::Event if case.state == NextEvent => (text, last) = ("signal", time),
-        Effect::Event => seen.events.0 = 1,
-        Effect::Handler => seen.handled.push(time),
-        Effect::Interrupt => {
-            seen.handled.push(time);
-            if waits {
-                seen.results.push(format!("EINTR at {time} after 1"));
-            }
-        }
-        Effect::Nothing => {}
-    }
-    seen.results.push(format!("{text} at {last} after {}", seen.handled.len()));
-    seen.end = Some(("exited 7".into(), last));
-    seen
 }
 
 fn observed(case: Case) -> Seen {

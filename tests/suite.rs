@@ -12,8 +12,12 @@ mod sigaction;
 mod fault;
 // Programs that do their worst.
 mod hostile;
+// Destructors that do their worst.
+mod hostile_destructors;
 // The product of victim state, signal, action and mask.
 mod signal_product;
+// The oracle of that product.
+mod signal_oracle;
 // The arrows between crates, and where unsafe code may be.
 mod boundaries;
 // Sending events.
@@ -66,3 +70,23 @@ mod lua_sigaction;
 mod lua_events;
 // Ties: what happens first at one instant.
 mod order;
+// Conditions and signals.
+mod conditions;
+// From Lua: processes and how they end.
+mod lua_process;
+// From Lua: time, timers, queue, calls, the raw ABI.
+mod lua_util;
+// The language as Lua programs find it.
+mod lua_language;
+// Lua programs that do their worst.
+mod lua_hostile;
+// Bugs that were found, each named by what broke.
+mod regressions;
+// The example programs in Lua, their output and their point.
+mod lua_programs;
+// The `hothouse` command as a process of the host.
+mod command;
+// What bad input gets.
+mod command_errors;
+// The command from end to end.
+mod command_run;

@@ -24,7 +24,7 @@ pub struct Limits {
     pub names_per_process: usize,
     /// Timers of one process, armed or fired and not yet taken. Past it `timer` is `EAGAIN`.
     pub timers_per_process: usize,
-    /// Monitors of one process. Past it `monitor` is `EAGAIN`.
+    /// Monitors of one process. Past it, or with a full mailbox, `monitor` is `EAGAIN`.
     pub monitors_per_process: usize,
     /// Locks that one process holds open. Past it `create_lock` is `EAGAIN`.
     pub locks_per_process: usize,
@@ -34,7 +34,8 @@ pub struct Limits {
     pub stack_bytes: usize,
     /// How long exit hooks may take.
     pub exit_time: Span,
-    /// Steps at one instant of virtual time. Past it the run ends with `RunError::Livelock`.
+    /// Steps at one instant of virtual time. Past it the run ends with `RunError::Livelock`. A
+    /// process that makes more traps while it is unwound is given up with its stack.
     pub steps_at_one_instant: u64,
     /// Steps of a run. Past it the run ends with `RunError::Steps`.
     pub steps: u64,

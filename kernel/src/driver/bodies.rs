@@ -140,7 +140,9 @@ impl Bodies {
                         After::Resume if machine.victims.is_empty() => {}
                         After::Resume => {
                             drop(machine);
-                            self.unwind_victims(shared);
+                            if !self.unwind_and_return(shared, key) {
+                                return;
+                            }
                         }
                         After::Leave => return,
                     }
@@ -148,6 +150,26 @@ impl Bodies {
                 came => return self.came_to_its_end(shared, key, came),
             }
         }
+    }
+
+    /// Unwinds the victims of a native process's trap. Returns whether the process goes on: their
+    /// destructors may have killed, signaled or preempted it.
+    #[cold]
+    #[inline(never)]
+    fn unwind_and_return(&mut self, shared: &Shared, key: Key) -> bool {
+        let Slot::Native(native) = &mut self.slots[key] else {
+            unreachable!("invariant: a native body stays one")
+        };
+        let frame = native.frame();
+        let unwinding = frame.unwinding;
+        if !unwinding {
+            shared.machine().table[key].answer =
+                Some(std::mem::replace(&mut frame.resume, Resume::Unit));
+        }
+        self.unwind_victims(shared);
+        let Slot::Native(native) = &mut self.slots[key] else { return false };
+        // A destructor of its own always goes on.
+        unwinding || shared.machine().go_on(key, native.frame()) == After::Resume
     }
 
     /// A native process ended by itself, or was cut off.
@@ -184,6 +206,9 @@ impl Bodies {
         let Slot::Stepped(body) = &mut self.slots[key] else {
             unreachable!("invariant: a stepped body stays one")
         };
+        if answer == Resume::Hooks {
+            tell_place(shared, key, &**body);
+        }
         let gate = &self.gate;
         let step = catch_unwind(AssertUnwindSafe(|| body.resume(gate, answer)));
         let status = match step {
@@ -233,6 +258,7 @@ impl Bodies {
     }
 
     fn unwind(&mut self, shared: &Shared, key: Key) {
+        shared.machine().steps_dying = 0;
         match self.slots.get_mut(key).map(|slot| std::mem::replace(slot, Slot::Empty)) {
             Some(Slot::Native(native)) => self.unwind_native(shared, key, native),
             Some(Slot::Stepped(body)) => self.unwind_stepped(shared, key, body),
@@ -284,6 +310,7 @@ impl Bodies {
     fn unwind_stepped(&mut self, shared: &Shared, key: Key, mut body: Box<dyn Body>) {
         let status = shared.machine().table[key].rare().status.clone();
         if status != Some(ExitStatus::Signaled(Signal::SIGKILL)) {
+            tell_place(shared, key, &*body);
             shared.stepped.set(key);
             shared.dying.set(true);
             let gate = &self.gate;
@@ -294,6 +321,16 @@ impl Bodies {
             }
         }
         drop_quietly(body);
+    }
+}
+
+/// Says where a program was, when a signal that tells it ends the process.
+fn tell_place(shared: &Shared, key: Key, body: &dyn Body) {
+    if !std::mem::take(&mut shared.machine().table[key].tells_place) {
+        return;
+    }
+    if let Some(place) = body.place() {
+        shared.machine().say(key, &format!("it was at {place}"));
     }
 }
 

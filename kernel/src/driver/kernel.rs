@@ -205,13 +205,15 @@ impl Kernel {
             Until::Done => self.drive(Tick::MAX, Some(INIT), &mut |_| false),
             Until::Ended(pid) => self.drive(Tick::MAX, Some(pid), &mut |_| false),
             Until::Idle => self.drive(Tick::MAX, None, &mut |_| false),
-            Until::Time(limit) => match self.drive(limit, None, &mut |_| false) {
-                // More can come from outside before that time.
-                End::Done | End::Idle | End::Deadlock(_) => {
-                    self.advance(limit);
-                    End::Stopped
+            Until::Time(limit) => loop {
+                match self.drive(limit, None, &mut |_| false) {
+                    // More can come from outside before that time.
+                    End::Done | End::Idle | End::Deadlock(_) => self.advance(limit),
+                    end => return end,
                 }
-                end => end,
+                if self.now() >= limit {
+                    return End::Stopped;
+                }
             },
             Until::TimeOrEnded(limit, pid) => self.drive(limit, Some(pid), &mut |_| false),
             Until::TimeOrIdle(limit) => self.drive(limit, None, &mut |_| false),
@@ -245,7 +247,9 @@ impl Kernel {
             if count != ended {
                 ended = count;
                 if awaited.is_some_and(|pid| self.is_over(pid)) {
-                    return End::Done;
+                    // Its last step may have broken the console.
+                    let error = self.shared.machine().error.take();
+                    return error.map_or(End::Done, End::Failed);
                 }
             }
             if let Some(Stepped::End(end)) = self.step_towards(limit) {
@@ -288,9 +292,10 @@ impl Kernel {
             }
             Next::Limit => {
                 self.advance(limit);
-                Some(Stepped::End(End::Stopped))
+                // An interrupt in real time comes first.
+                (self.now() >= limit).then_some(Stepped::End(End::Stopped))
             }
-            Next::Stuck => self.stuck().map(Stepped::End),
+            Next::Stuck => self.stuck(limit).map(Stepped::End),
             Next::Failed => {
                 let error = self.shared.machine().error.take();
                 let error = error.expect("invariant: a machine that failed says why");
@@ -312,7 +317,7 @@ impl Kernel {
     }
 
     /// Nobody can run, and no deadline will come.
-    fn stuck(&mut self) -> Option<End> {
+    fn stuck(&mut self, limit: Tick) -> Option<End> {
         let machine = self.shared.machine();
         if machine.table.live() == 0 {
             return Some(End::Done);
@@ -320,8 +325,11 @@ impl Kernel {
         let Some(init) = machine.table.find(INIT) else { return Some(End::Idle) };
         if self.real_time && machine.awaits(init, Signal::SIGINT) {
             drop(machine);
+            if self.now() >= limit {
+                return Some(End::Stopped);
+            }
             // Only the operator can bring anything about now.
-            self.advance(self.now() + Span::from_secs(3600));
+            self.advance(limit.min(self.now() + Span::from_secs(3600)));
             return None;
         }
         Some(End::Deadlock(machine.deadlock()))

@@ -61,7 +61,7 @@ pub struct Report {
     pub counters: Counters,
     /// What each CPU's time went into.
     pub cpus: Vec<CpuReport>,
-    /// The exit records of processes started from outside, and of orphans, oldest first.
+    /// The exit records of processes started from outside and of orphans, oldest first.
     pub records: Vec<Exit>,
     /// The live processes, in order of pid.
     pub processes: Vec<ProcessInfo>,

@@ -61,6 +61,9 @@ impl Machine {
         data: &mut Value,
     ) -> Result<(), Errno> {
         let token = token.ok_or(Errno::EINVAL)?;
+        if name.len() > self.limits.name_bytes {
+            return Err(Errno::ENAMETOOLONG);
+        }
         let caller = match self.table.find(pid) {
             Some(caller) => caller,
             None => return Err(self.dead_letter(key, pid, name)),

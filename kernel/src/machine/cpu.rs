@@ -4,7 +4,7 @@ use hothouse_abi::{Pid, Resume, Span, Tick};
 
 use super::clock::Alarm;
 use super::enter::Entry;
-use super::process::{Key, State};
+use super::process::{Key, Process, State};
 use super::{Machine, Outcome};
 use crate::policy::{Burst, CpuId, Pick, Reason, Running, Stop};
 use crate::timers::{Class, TimerKey};
@@ -24,6 +24,18 @@ pub(super) struct Cpu {
     last: Option<Pid>,
     busy: Span,
     overhead: Span,
+}
+
+impl Cpu {
+    /// What passed of the burst under way: the time that it used, and its overhead.
+    fn under_way(&self, now: Tick) -> (Span, Span) {
+        let Phase::Burst { started, overhead, .. } = self.phase else {
+            return (Span::ZERO, Span::ZERO);
+        };
+        let elapsed = now - started;
+        let used = elapsed - overhead;
+        (used, elapsed - used)
+    }
 }
 
 /// What a CPU is doing.
@@ -125,12 +137,10 @@ impl Machine {
     /// Accounts for what was served of the burst on a CPU, whose timer is no longer armed.
     fn settle_burst(&mut self, index: usize) {
         let cpu = &mut self.cpus[index];
-        let Phase::Burst { started, overhead, .. } = cpu.phase else { return };
-        let elapsed = self.now - started;
-        let used = elapsed - overhead;
+        let (used, overhead) = cpu.under_way(self.now);
         cpu.phase = Phase::Code;
         cpu.busy += used;
-        cpu.overhead += elapsed - used;
+        cpu.overhead += overhead;
         cpu.ran += used;
         if let Some(left) = &mut cpu.slice_left {
             *left -= used;
@@ -190,7 +200,10 @@ impl Machine {
         self.settle_burst(index);
         let key = self.current(index);
         let served = self.table[key].task.burst.is_none_or(Span::is_zero);
-        if !served {
+        if !served && self.now == Tick::MAX {
+            // No time is left in which the rest could be served.
+            self.table[key].task.burst = None;
+        } else if !served {
             self.cpus[index].phase = Phase::SliceEnd;
             self.record(key, What::SliceEnded);
         }
@@ -212,7 +225,9 @@ impl Machine {
     /// Takes a ready process out of the policy's queue.
     pub(super) fn dequeue(&mut self, key: Key) {
         self.ready -= 1;
-        self.policy.dequeue(&self.table[key].task, self.now);
+        let process = &mut self.table[key];
+        process.wait_time += self.now - process.ready_since;
+        self.policy.dequeue(&process.task, self.now);
     }
 
     /// Whether a process is in the policy's queue.
@@ -230,12 +245,9 @@ impl Machine {
                 self.running = running;
                 return;
             };
-            let served = match cpu.phase {
-                Phase::Burst { started, overhead, .. } => self.now - started - overhead,
-                _ => Span::ZERO,
-            };
+            let (used, _) = cpu.under_way(self.now);
             let task = self.table[key].task.clone();
-            running.push(Running { cpu: CpuId(index as u32), task, ran: cpu.ran + served });
+            running.push(Running { cpu: CpuId(index as u32), task, ran: cpu.ran + used });
         }
         let task = &self.table[woken].task;
         let preempted = self.policy.wakeup_preempt(task, &running, self.now);
@@ -276,7 +288,24 @@ impl Machine {
 
     /// What each CPU's time went into, in order.
     pub(crate) fn cpu_times(&self) -> Vec<super::CpuReport> {
-        let report = |cpu: &Cpu| super::CpuReport { busy: cpu.busy, overhead: cpu.overhead };
+        let report = |cpu: &Cpu| {
+            let (used, overhead) = cpu.under_way(self.now);
+            super::CpuReport { busy: cpu.busy + used, overhead: cpu.overhead + overhead }
+        };
         self.cpus.iter().map(report).collect()
+    }
+
+    /// The CPU time that a process has used by now, and the time that it was ready without a CPU.
+    pub(super) fn times(&self, process: &Process) -> (Span, Span) {
+        match process.state {
+            State::Running(CpuId(cpu)) => {
+                let (used, _) = self.cpus[cpu as usize].under_way(self.now);
+                (process.cpu_time + used, process.wait_time)
+            }
+            State::Ready if !process.stopped => {
+                (process.cpu_time, process.wait_time + (self.now - process.ready_since))
+            }
+            _ => (process.cpu_time, process.wait_time),
+        }
     }
 }

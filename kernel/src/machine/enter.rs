@@ -182,13 +182,12 @@ impl Machine {
                 self.give_up(key, token);
                 Some(Resume::Error(Errno::ETIMEDOUT))
             }
-            On::Condition { id, mutex } => {
-                self.relock(key, id, mutex, wait.since, Errno::ETIMEDOUT)
+            On::Condition { mutex, .. } => {
+                self.leave_queue(&wait);
+                self.relock(key, mutex, wait.since, Errno::ETIMEDOUT)
             }
-            on => {
-                if let Some(lock) = on.lock() {
-                    self.leave_queue(key, lock);
-                }
+            _ => {
+                self.leave_queue(&wait);
                 Some(Resume::Error(Errno::ETIMEDOUT))
             }
         }
@@ -205,11 +204,12 @@ impl Machine {
                 self.give_up(key, token);
                 Some(Resume::Error(Errno::EINTR))
             }
-            On::Condition { id, mutex } => self.relock(key, id, mutex, wait.since, Errno::EINTR),
-            on => {
-                if let Some(lock) = on.lock() {
-                    self.leave_queue(key, lock);
-                }
+            On::Condition { mutex, .. } => {
+                self.leave_queue(&wait);
+                self.relock(key, mutex, wait.since, Errno::EINTR)
+            }
+            _ => {
+                self.leave_queue(&wait);
                 Some(Resume::Error(Errno::EINTR))
             }
         };
@@ -299,7 +299,7 @@ impl Machine {
 
     /// A wait that begins now.
     pub(super) fn start_wait(&mut self, key: Key, on: On, deadline: Option<Tick>) {
-        self.table[key].wait = Some(Wait { on, since: self.now, deadline, timer: None });
+        self.table[key].wait = Some(Wait { on, since: self.now, deadline, place: 0, timer: None });
     }
 
     /// Puts a process that can run where the policy will find it.

@@ -20,6 +20,8 @@ impl Machine {
         if self.begin_exit(key, status) {
             return Outcome::Exit;
         }
+        // A handler may have asked for it, over a wait that no one must complete any more.
+        self.break_off(key);
         Outcome::Answer(Resume::Hooks)
     }
 
@@ -51,28 +53,33 @@ impl Machine {
             State::Running(cpu) => self.break_burst(cpu),
             State::Ready | State::Dead => {}
         }
-        self.table[key].task.burst = None;
     }
 
-    /// Takes from a process what it was waiting for and was going to get.
+    /// Takes from a process what it was doing or waiting for, and what it was going to get.
     pub(super) fn break_off(&mut self, key: Key) {
         let process = &mut self.table[key];
         process.answer = None;
+        process.task.burst = None;
         let wait = process.wait.take();
         let frames = process.rare.as_mut().map(|rare| std::mem::take(&mut rare.frames));
         let under = frames.into_iter().flatten().filter_map(|frame| frame.wait);
         for wait in wait.into_iter().chain(under) {
             self.disarm(&wait);
-            if let Some(lock) = wait.on.lock() {
-                self.leave_queue(key, lock);
+            if let On::Reply { token, .. } = wait.on {
+                self.give_up(key, token);
             }
+            self.leave_queue(&wait);
         }
     }
 
     /// The hooks of a process took too long.
     pub(super) fn exit_time_over(&mut self, key: Key) {
+        let is_dead = self.table[key].state == State::Dead;
         let rare = self.table[key].rare();
         rare.exit_timer = None;
+        if is_dead {
+            return;
+        }
         let status = rare.exiting.take().expect("invariant: the timer runs while it exits");
         self.say(key, "its exit hooks took too long and were broken off");
         self.condemn(key, status);
@@ -148,13 +155,15 @@ impl Machine {
         }
     }
 
+    /// Keeps the record of a child of the kernel for the report; that of pid 1 always.
+    fn keep_record(&mut self, exit: &Exit) {
+        if self.records.len() < self.limits.records || exit.pid == Pid::new(1) {
+            self.records.push(exit.clone());
+        }
+    }
+
     fn tell_parent(&mut self, parent: Pid, exit: &Exit) {
-        let Some(parent) = self.table.find(parent) else {
-            if self.records.len() < self.limits.records {
-                self.records.push(exit.clone());
-            }
-            return;
-        };
+        let Some(parent) = self.table.find(parent) else { return self.keep_record(exit) };
         let process = &self.table[parent];
         let waits = process.state == State::Waiting
             && !process.stopped
@@ -167,7 +176,7 @@ impl Machine {
             return;
         }
         self.unread += 1;
-        self.table[parent].rare().records.push_back(exit.clone());
+        self.table[parent].rare().records.push(exit.clone());
         if self.table[parent].notices {
             self.record(parent, What::Noticed { child: exit.pid });
             let data = Value::map(told(exit));
@@ -233,21 +242,20 @@ impl Machine {
 
     pub(super) fn has_child(&self, key: Key, pid: Option<Pid>) -> bool {
         let process = &self.table[key];
-        let Some(pid) = pid else {
-            return process.siblings.first_child.get().is_some()
-                || process.rare_if(|rare| !rare.records.is_empty());
+        let alive = match pid {
+            Some(pid) => {
+                let child = self.table.find(pid);
+                child.is_some_and(|child| self.table[child].parent == process.pid())
+            }
+            None => process.siblings.first_child.get().is_some(),
         };
-        let alive =
-            self.table.find(pid).is_some_and(|child| self.table[child].parent == process.pid());
-        alive || process.rare_if(|rare| rare.records.iter().any(|record| record.pid == pid))
+        alive || process.rare_if(|rare| rare.records.has(pid))
     }
 
     /// Reads an exit record. The notice of the same exit, if it is still queued, goes with it.
     pub(super) fn take_record(&mut self, key: Key, pid: Option<Pid>) -> Option<Resume> {
         let process = &mut self.table[key];
-        let records = &mut process.rare.as_mut()?.records;
-        let at = records.iter().position(|record| pid.is_none_or(|pid| pid == record.pid))?;
-        let exit = records.remove(at)?;
+        let exit = process.rare.as_mut()?.records.take(pid)?;
         self.unread -= 1;
         if process.notices {
             process.mailbox.take_where(|event| is_notice(event, exit.pid));
@@ -258,8 +266,7 @@ impl Machine {
     /// The notice of a child's exit was delivered: its record goes.
     pub(super) fn drop_record(&mut self, key: Key, child: Pid) {
         let Some(rare) = &mut self.table[key].rare else { return };
-        if let Some(at) = rare.records.iter().position(|record| record.pid == child) {
-            rare.records.remove(at);
+        if rare.records.take(Some(child)).is_some() {
             self.unread -= 1;
         }
     }
@@ -278,17 +285,19 @@ impl Machine {
 
     /// `monitor`.
     pub(super) fn monitor(&mut self, key: Key, pid: Pid) -> Result<(), Errno> {
+        let process = &self.table[key];
+        let limit = self.limits.monitors_per_process;
+        let is_new = !process.rare_if(|rare| rare.monitors.contains(&pid));
+        let is_over = process.rare_if(|rare| rare.monitors.len() >= limit)
+            || process.mailbox.len() >= self.limits.mailbox_events;
+        if is_new && is_over {
+            return Err(Errno::EAGAIN);
+        }
         let Some(target) = self.table.find(pid) else {
             let data = [("id", Value::from(pid)), ("status", "unknown".into())];
             self.deliver_event(key, Event::kernel(DOWN, Value::map(data)));
             return Ok(());
         };
-        let limit = self.limits.monitors_per_process;
-        if self.table[key]
-            .rare_if(|rare| rare.monitors.len() >= limit && !rare.monitors.contains(&pid))
-        {
-            return Err(Errno::EAGAIN);
-        }
         let watcher = self.table[key].pid();
         self.table[key].rare().monitors.insert(pid);
         self.table[target].rare().monitored_by.insert(watcher);

@@ -51,14 +51,15 @@ impl Machine {
     /// What is known of a live process.
     pub(crate) fn info(&self, pid: Pid) -> Option<ProcessInfo> {
         let process = &self.table[self.table.find(pid)?];
+        let (cpu_time, wait_time) = self.times(process);
         Some(ProcessInfo {
             pid,
             name: process.name.clone(),
             user: process.user.clone(),
             parent: process.parent,
             state: self.state_info(process),
-            cpu_time: process.cpu_time,
-            wait_time: process.wait_time,
+            cpu_time,
+            wait_time,
             traps: process.traps,
             mailbox_depth: process.mailbox.len(),
             mailbox_peak: process.mailbox.peak() as usize,

@@ -4,14 +4,13 @@
 //! a file descriptor is inherited. It goes when the last of them has ended, or when it is
 //! destroyed.
 
-use std::collections::VecDeque;
-
 use hashbrown::HashMap;
 use hothouse_abi::{Errno, LockId, LockKind, Protocol, Resume, Span, Tick};
 use rustc_hash::FxBuildHasher;
 
 use super::process::Key;
 use super::wait::{On, Wait};
+use super::waiters::Waiters;
 use super::{Machine, Outcome};
 use crate::trace::What;
 
@@ -25,8 +24,7 @@ pub(super) struct Locks {
 #[derive(Debug)]
 struct Lock {
     what: Kind,
-    /// Who waits, in order of arrival.
-    waiters: VecDeque<Key>,
+    waiters: Waiters,
     /// How many processes hold it open.
     users: usize,
 }
@@ -34,7 +32,6 @@ struct Lock {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Mutex {
-        protocol: Protocol,
         owner: Option<Key>,
         /// The last owner died with it; the next one is told.
         owner_died: bool,
@@ -68,7 +65,7 @@ impl Machine {
             }
         }
         let what = match kind {
-            LockKind::Mutex(protocol) => Kind::Mutex { protocol, owner: None, owner_died: false },
+            LockKind::Mutex(_) => Kind::Mutex { owner: None, owner_died: false },
             LockKind::Semaphore(permits) => Kind::Semaphore { permits },
             LockKind::Condition => Kind::Condition,
             LockKind::Barrier(0) => return Err(Errno::EINVAL),
@@ -76,7 +73,8 @@ impl Machine {
         };
         self.locks.last += 1;
         let id = LockId::new(self.locks.last);
-        self.locks.by_id.insert(id, Lock { what, waiters: VecDeque::new(), users: 1 });
+        let waiters = Waiters::new(kind == LockKind::Mutex(Protocol::Inherit));
+        self.locks.by_id.insert(id, Lock { what, waiters, users: 1 });
         self.table[key].rare().locks.insert(id);
         Ok(Resume::Lock(id))
     }
@@ -84,7 +82,7 @@ impl Machine {
     /// `destroy_lock`.
     pub(super) fn destroy_lock(&mut self, id: LockId) -> Result<(), Errno> {
         let lock = self.locks.by_id.get(&id).ok_or(Errno::EINVAL)?;
-        if lock.owner().is_some() || !lock.waiters.is_empty() {
+        if lock.owner().is_some() || lock.waiters.len() > 0 {
             return Err(Errno::EBUSY);
         }
         self.locks.by_id.remove(&id);
@@ -156,20 +154,34 @@ impl Machine {
         Outcome::Wait
     }
 
+    /// Puts the wait of `key` at the end of a lock's queue.
     fn join_queue(&mut self, key: Key, id: LockId) {
-        let lock = self.locks.by_id.get_mut(&id).expect("invariant: it was just looked up");
-        lock.waiters.push_back(key);
-        if let Some(owner) = lock.owner() {
-            self.reprioritise(owner);
+        let place = self.place_in_queue(key, id);
+        if let Some(wait) = &mut self.table[key].wait {
+            wait.place = place;
         }
     }
 
-    /// Takes `key` out of a lock's queue.
-    pub(super) fn leave_queue(&mut self, key: Key, id: LockId) {
-        let Some(lock) = self.locks.by_id.get_mut(&id) else { return };
-        lock.waiters.retain(|&waiter| waiter != key);
-        if let Some(owner) = lock.owner() {
+    /// A place for `key` at the end of a lock's queue.
+    fn place_in_queue(&mut self, key: Key, id: LockId) -> u64 {
+        let lock = self.locks.by_id.get_mut(&id).expect("invariant: it was just looked up");
+        let nice = self.table[key].task.nice;
+        let place = lock.waiters.push(key, nice);
+        if let (Some(owner), Some(lowest)) = (lock.owner(), lock.waiters.lowest())
+            && lowest < self.table[owner].task.nice
+        {
             self.reprioritise(owner);
+        }
+        place
+    }
+
+    /// Takes a wait out of the queue of its lock, if it has one.
+    pub(super) fn leave_queue(&mut self, wait: &Wait) {
+        let Some(id) = wait.on.lock() else { return };
+        let Some(lock) = self.locks.by_id.get_mut(&id) else { return };
+        let left = lock.waiters.remove(wait.place);
+        if let (Some(_), Some(owner)) = (left, lock.owner()) {
+            self.end_boost(owner);
         }
     }
 
@@ -189,23 +201,26 @@ impl Machine {
     fn hand_over(&mut self, from: Key, id: LockId, died: bool) {
         self.record(from, What::LockReleased { id });
         let lock = self.locks.by_id.get_mut(&id).expect("invariant: an owned mutex is there");
-        let next = lock.waiters.pop_front();
+        let next = lock.waiters.pop();
+        let lowest = lock.waiters.lowest();
         let Kind::Mutex { owner, owner_died, .. } = &mut lock.what else { return };
-        *owner = next;
+        *owner = next.map(|(_, key)| key);
         *owner_died = died && next.is_none();
-        self.reprioritise(from);
-        if let Some(next) = next {
+        self.end_boost(from);
+        if let Some((place, next)) = next {
             self.table[next].rare().owned.insert(id);
             self.record(next, What::LockTaken { id });
-            self.reprioritise(next);
-            self.grant(next, id, Resume::Flag(died));
+            if lowest.is_some_and(|nice| nice < self.table[next].task.nice) {
+                self.reprioritise(next);
+            }
+            self.grant(next, id, place, Resume::Flag(died));
         }
     }
 
-    /// Ends the wait of `key` at a lock, in front or under a handler.
-    fn grant(&mut self, key: Key, id: LockId, answer: Resume) {
+    /// Ends the wait of `key` at this place of a lock, in front or under a handler.
+    fn grant(&mut self, key: Key, id: LockId, place: u64, answer: Resume) {
         let process = &mut self.table[key];
-        let at_lock = |wait: &Wait| wait.on.lock() == Some(id);
+        let at_lock = |wait: &Wait| wait.place == place && wait.on.lock() == Some(id);
         if process.wait.as_ref().is_some_and(at_lock) {
             let answer = outcome_of(process.wait.as_ref(), answer);
             self.complete(key, answer);
@@ -244,11 +259,11 @@ impl Machine {
         self.record(key, What::LockReleased { id });
         while let Some(lock) = self.locks.by_id.get_mut(&id)
             && let Kind::Semaphore { permits: permits @ 1.. } = &mut lock.what
-            && let Some(next) = lock.waiters.pop_front()
+            && let Some((place, next)) = lock.waiters.pop()
         {
             *permits -= 1;
             self.record(next, What::LockTaken { id });
-            self.grant(next, id, Resume::Unit);
+            self.grant(next, id, place, Resume::Unit);
         }
         Ok(())
     }
@@ -280,37 +295,41 @@ impl Machine {
         let lock = self.open(key, id)?;
         let Kind::Condition = lock.what else { return Err(Errno::EINVAL) };
         let count = if all { lock.waiters.len() } else { 1.min(lock.waiters.len()) };
-        let woken: Vec<Key> = lock.waiters.drain(..count).collect();
-        for key in woken {
-            self.notified(key, id);
+        let woken = std::iter::from_fn(|| lock.waiters.pop()).take(count);
+        for (place, key) in woken.collect::<Vec<_>>() {
+            self.notified(key, id, place);
         }
         Ok(())
     }
 
     /// A notified process gets its mutex, or waits for it without a deadline.
-    fn notified(&mut self, key: Key, id: LockId) {
-        let at_condition = |wait: &&mut Wait| wait.on.lock() == Some(id);
-        let process = &mut self.table[key];
-        let front = process.wait.as_mut().filter(at_condition);
-        let under = process.rare.iter_mut().flat_map(|rare| &mut rare.frames);
-        let mut waits = front.into_iter().chain(under.filter_map(|f| f.wait.as_mut()));
-        let wait = waits.find(at_condition).expect("invariant: who stands in a queue waits there");
+    fn notified(&mut self, key: Key, id: LockId, place: u64) {
+        let wait = self.wait_at(key, id, place);
         let On::Condition { mutex, .. } = wait.on else { return };
-        wait.on = On::Relock { id: mutex, then: None };
-        wait.deadline = None;
-        if let Some(timer) = wait.timer.take() {
+        let timer = wait.timer.take();
+        let on = On::Relock { id: mutex, then: None };
+        *wait = Wait { on, since: wait.since, deadline: None, place: 0, timer: None };
+        if let Some(timer) = timer {
             self.timers.cancel(timer);
         }
-        self.take_or_queue(key, mutex);
+        match self.try_lock(key, mutex) {
+            Ok(answer) => self.grant(key, mutex, 0, answer),
+            Err(Errno::EBUSY) => {
+                let new = self.place_in_queue(key, mutex);
+                self.wait_at(key, mutex, 0).place = new;
+            }
+            Err(errno) => self.grant(key, mutex, 0, Resume::Error(errno)),
+        }
     }
 
-    /// Gives a mutex to a process whose wait says that it wants it, or puts it into the queue.
-    fn take_or_queue(&mut self, key: Key, mutex: LockId) {
-        match self.try_lock(key, mutex) {
-            Ok(answer) => self.grant(key, mutex, answer),
-            Err(Errno::EBUSY) => self.join_queue(key, mutex),
-            Err(errno) => self.grant(key, mutex, Resume::Error(errno)),
-        }
+    /// The wait of `key` at this place of a lock, in front or under a handler.
+    fn wait_at(&mut self, key: Key, id: LockId, place: u64) -> &mut Wait {
+        let process = &mut self.table[key];
+        let under = process.rare.iter_mut().flat_map(|rare| &mut rare.frames);
+        let mut waits = process.wait.iter_mut().chain(under.filter_map(|f| f.wait.as_mut()));
+        waits
+            .find(|wait| wait.place == place && wait.on.lock() == Some(id))
+            .expect("invariant: who stands in a queue waits there")
     }
 
     /// Breaks off a wait for a condition: before the call returns this error, the mutex is locked
@@ -318,16 +337,15 @@ impl Machine {
     pub(super) fn relock(
         &mut self,
         key: Key,
-        id: LockId,
         mutex: LockId,
         since: Tick,
         errno: Errno,
     ) -> Option<Resume> {
-        self.leave_queue(key, id);
         match self.try_lock(key, mutex) {
             Err(Errno::EBUSY) => {
                 let on = On::Relock { id: mutex, then: Some(errno) };
-                self.table[key].wait = Some(Wait { on, since, deadline: None, timer: None });
+                self.table[key].wait =
+                    Some(Wait { on, since, deadline: None, place: 0, timer: None });
                 self.join_queue(key, mutex);
                 None
             }
@@ -348,21 +366,21 @@ impl Machine {
         if (lock.waiters.len() as u64) + 1 < parties {
             return self.queue_at(key, On::Barrier(id), timeout);
         }
-        let waiters = std::mem::take(&mut lock.waiters);
-        for waiter in waiters {
-            self.grant(waiter, id, Resume::Flag(false));
+        let waiters: Vec<_> = std::iter::from_fn(|| lock.waiters.pop()).collect();
+        for (place, waiter) in waiters {
+            self.grant(waiter, id, place, Resume::Flag(false));
         }
         Outcome::Answer(Resume::Flag(true))
     }
 
     /// Recomputes the priority that a process has from its own nice level and from those who wait
-    /// for what it owns, and passes a change on along the chain of owners.
+    /// for what it owns, and passes a change on to the owners of what it waits for.
     pub(super) fn reprioritise(&mut self, key: Key) {
-        let mut next = Some(key);
-        while let Some(key) = next {
+        let mut affected = vec![key];
+        while let Some(key) = affected.pop() {
             let nice = self.inherited(key).min(self.table[key].nice);
             if self.table[key].task.nice == nice {
-                return;
+                continue;
             }
             self.table[key].task.nice = nice;
             let queued = self.is_queued(key);
@@ -370,17 +388,29 @@ impl Machine {
             if queued {
                 self.preempt_for(key);
             }
-            next = self.table[key].wait.as_ref().and_then(|wait| self.owner_of(&wait.on));
+            let process = &self.table[key];
+            let under = process.rare.iter().flat_map(|rare| &rare.frames);
+            for wait in process.wait.iter().chain(under.filter_map(|f| f.wait.as_ref())) {
+                if let Some(lock) = wait.on.lock().and_then(|id| self.locks.by_id.get_mut(&id)) {
+                    lock.waiters.change(wait.place, nice);
+                    affected.extend(lock.owner());
+                }
+            }
+        }
+    }
+
+    /// Lets a process fall back to a level that it still inherits, or to its own.
+    fn end_boost(&mut self, key: Key) {
+        let process = &self.table[key];
+        if process.task.nice < process.nice {
+            self.reprioritise(key);
         }
     }
 
     fn inherited(&self, key: Key) -> i8 {
         let Some(rare) = &self.table[key].rare else { return i8::MAX };
         let owned = rare.owned.iter().filter_map(|id| self.locks.by_id.get(id));
-        let inherit = owned
-            .filter(|lock| matches!(lock.what, Kind::Mutex { protocol: Protocol::Inherit, .. }));
-        let waiters = inherit.flat_map(|lock| &lock.waiters);
-        waiters.map(|&waiter| self.table[waiter].task.nice).min().unwrap_or(i8::MAX)
+        owned.filter_map(|lock| lock.waiters.lowest()).min().unwrap_or(i8::MAX)
     }
 
     /// Who owns the mutex that is waited for.

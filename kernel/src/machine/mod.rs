@@ -15,12 +15,14 @@ mod inject;
 mod locks;
 mod names;
 mod process;
+mod records;
 mod report;
 mod signals;
 mod spawn;
 mod table;
 mod timers;
 mod wait;
+mod waiters;
 
 #[cfg(test)]
 mod tests;
@@ -97,6 +99,8 @@ pub(crate) struct Machine {
     listener: Option<Box<dyn Listener>>,
     repeatable: bool,
     steps_here: u64,
+    /// Traps of the process that is being unwound.
+    pub(crate) steps_dying: u64,
 }
 
 /// What a trap does to its caller.
@@ -220,6 +224,7 @@ impl Machine {
             listener: settings.listener,
             repeatable: settings.repeatable,
             steps_here: 0,
+            steps_dying: 0,
         }
     }
 
@@ -350,7 +355,7 @@ impl Machine {
     }
 
     /// Lets a process go on that has something in its record to do.
-    fn go_on(&mut self, key: Key, frame: &mut Frame) -> After {
+    pub(crate) fn go_on(&mut self, key: Key, frame: &mut Frame) -> After {
         if !matches!(self.table[key].state, State::Running(_)) {
             return After::Leave;
         }
@@ -364,8 +369,13 @@ impl Machine {
     }
 
     /// Carries out a trap that a destructor of a dead process makes while it is unwound.
+    /// [`Flow::Parked`]: the process is not to go on.
     pub(crate) fn trap_of_the_dying(&mut self, key: Key, frame: &mut Frame) -> Flow {
         self.counters.traps += 1;
+        self.steps_dying += 1;
+        if self.steps_dying > self.limits.steps_at_one_instant {
+            return Flow::Parked;
+        }
         if frame.trap.parks() {
             frame.resume = Resume::Error(Errno::EINTR);
             return Flow::Done;

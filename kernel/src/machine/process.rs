@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hothouse_abi::{
-    Action, Disposition, Event, Exit, ExitStatus, LockId, Name, Personality, Pid, Program, Resume,
+    Action, Disposition, Event, ExitStatus, LockId, Name, Personality, Pid, Program, Resume,
     Signal, SignalSet, Span, Tick, TimerId, Token,
 };
 
+use super::records::Records;
 use super::wait::{On, Wait};
 use crate::mailbox::Mailbox;
 use crate::policy::{CpuId, Task, TaskId};
@@ -30,6 +31,8 @@ pub(crate) struct Process {
     pub(crate) personality: Personality,
     pub(crate) notices: bool,
     pub(crate) has_hooks: bool,
+    /// A signal that tells where the process was ends it, and its body has not been asked.
+    pub(crate) tells_place: bool,
     /// The nice level without inheritance.
     pub(crate) nice: i8,
     /// The answer that it gets when it runs next.
@@ -119,8 +122,7 @@ pub(crate) struct Rare {
     /// Whom it monitors, and who monitors it.
     pub(crate) monitors: BTreeSet<Pid>,
     pub(crate) monitored_by: BTreeSet<Pid>,
-    /// Exit records of children, unread, oldest first.
-    pub(crate) records: VecDeque<Exit>,
+    pub(super) records: Records,
     /// Who may wait for an event or a reply of this process. A hint: entries can be stale.
     pub(crate) watchers: Vec<Pid>,
     /// How long `watchers` may grow before stale entries are removed.
@@ -160,6 +162,7 @@ impl Process {
             personality: program.personality,
             notices: program.personality == Personality::Phoenix,
             has_hooks: false,
+            tells_place: false,
             nice: 0,
             answer: Some(Resume::Start),
             wait: None,

@@ -161,7 +161,8 @@ impl Machine {
         if !matches!(signal, Signal::SIGQUIT | Signal::SIGABRT) {
             return;
         }
-        let process = &self.table[key];
+        let process = &mut self.table[key];
+        process.tells_place = true;
         let place = match &process.wait {
             Some(wait) => format!("waiting for {} since {}", wait.on, wait.since),
             None if process.task.burst.is_some() => "in compute".to_owned(),

@@ -13,6 +13,8 @@ pub(crate) struct Wait {
     pub(crate) since: Tick,
     /// When it times out.
     pub(crate) deadline: Option<Tick>,
+    /// Its place in the queue of the lock that it waits at.
+    pub(crate) place: u64,
     /// invariant: armed exactly while the process is `Waiting` and has a deadline.
     pub(crate) timer: Option<TimerKey>,
 }

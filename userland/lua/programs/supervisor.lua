@@ -36,10 +36,14 @@ end
 local function ended(exit)
   local worker = workers[exit.id]
   workers[exit.id] = nil
-  print(worker.name .. " ended: " .. (exit.error or exit.value or "signal " .. exit.signal))
-  if exit.value then
-    return
-  elseif worker.restarts == RESTARTS then
+  if exit.error then
+    print(worker.name .. " failed: " .. exit.error)
+  elseif exit.signal then
+    print(worker.name .. " was ended by signal " .. exit.signal)
+  else
+    return print(worker.name .. " returned " .. exit.value)
+  end
+  if worker.restarts == RESTARTS then
     print("gave up on " .. worker.name)
   else
     worker.restarts = worker.restarts + 1

@@ -47,6 +47,12 @@ impl From<(Value, Value, Value)> for Reply {
     }
 }
 
+impl From<Reply> for [Value; 3] {
+    fn from(reply: Reply) -> Self {
+        [reply.0, reply.1, reply.2]
+    }
+}
+
 impl From<Reply> for (Value, Value, Value) {
     fn from(reply: Reply) -> Self {
         (reply.0, reply.1, reply.2)

@@ -57,6 +57,11 @@ impl Context {
         self.current.replace(current)
     }
 
+    /// A full instruction budget, whatever became of the last one.
+    pub(crate) fn renew_budget(&self) {
+        self.budget.clear(self.limit);
+    }
+
     /// The process that runs now; `None` while the host itself uses the state.
     pub(crate) fn current(&self) -> Option<Current> {
         self.current.borrow().clone()

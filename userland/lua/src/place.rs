@@ -15,7 +15,9 @@ fn is_own(text: &str) -> bool {
 
 /// The innermost line of the program that runs now, such as `server.lua:12`.
 pub(crate) fn current(lua: &Lua) -> Option<String> {
-    for level in 0.. {
+    // Looking at a level costs as many steps as it is deep.
+    const DEEPEST: usize = 1_000;
+    for level in 0..DEEPEST {
         let found = lua.inspect_stack(level, |debug| {
             let source = debug.source();
             let file = source.short_src.as_deref().unwrap_or("?");

@@ -2,15 +2,16 @@ use std::path::Path;
 use std::rc::Rc;
 
 use hothouse_abi::{Body, ExitStatus, Gate, Resume, Signal, Step, Trap, Value as Data};
-use mlua::thread::ThreadStatus;
-use mlua::{Function, IntoLuaMulti, MultiValue, Thread, Value};
+use mlua::{Function, MultiValue, Thread, Value};
 
 use crate::answers::{self, Shape};
 use crate::context::Current;
+use crate::failure::Failure;
 use crate::fork::Image;
+use crate::raw::{self, Resumed};
 use crate::record::Record;
 use crate::state::{State, Tenant};
-use crate::{failure, values};
+use crate::values;
 
 /// A Lua program as the kernel runs it: layers of coroutines, a handler's over what it interrupted.
 pub(crate) struct LuaProcess {
@@ -59,13 +60,6 @@ enum Kind {
     Hooks,
 }
 
-/// What a coroutine did.
-enum Outcome {
-    Yielded,
-    Returned(Value),
-    Failed(mlua::Error),
-}
-
 impl LuaProcess {
     pub(crate) fn new(tenant: Tenant, folder: Option<Rc<Path>>, start: Start) -> LuaProcess {
         LuaProcess {
@@ -93,7 +87,7 @@ impl LuaProcess {
                     record.in_hooks.set(true);
                     state.context.budget.refill();
                     let hooks = state.prelude.run_hooks.clone();
-                    self.push(state, hooks, Kind::Hooks, ())
+                    self.push(state, hooks, Kind::Hooks, &[])
                 }
                 Resume::Unwind => return self.unwind(state, record),
                 answer => match self.layers.pop() {
@@ -126,30 +120,32 @@ impl LuaProcess {
             }
         });
         match made {
-            Ok((function, args)) => self.push(state, function, Kind::Main, args),
-            Err(error) => self.failed(state, record, Kind::Main, &error),
+            Ok((function, args)) => {
+                let args: Vec<Value> = args.into_iter().collect();
+                self.push(state, function, Kind::Main, &args)
+            }
+            Err(error) => self.failed(state, record, Kind::Main, Failure::of_error(&error)),
         }
     }
 
     fn handler(&mut self, state: &State, kind: Kind, signal: Signal) -> Next {
         let handle = state.prelude.handle.clone();
-        self.push(state, handle, kind, signal.number())
+        self.push(state, handle, kind, &[Value::Integer(signal.number().into())])
     }
 
     /// Starts a coroutine over what there is.
-    fn push(
-        &mut self,
-        state: &State,
-        function: Function,
-        kind: Kind,
-        args: impl IntoLuaMulti,
-    ) -> Next {
+    fn push(&mut self, state: &State, function: Function, kind: Kind, args: &[Value]) -> Next {
         match state.with_head_room(|lua| lua.create_thread(function)) {
             Ok(thread) => self.step(state, thread, kind, args),
-            Err(error) => match &self.record.clone() {
-                Some(record) => self.failed(state, record, kind, &error),
-                None => Next::Ended,
-            },
+            Err(error) => self.failed_now(state, kind, Failure::of_error(&error)),
+        }
+    }
+
+    /// The same as [`failed`](Self::failed), of a process that was begun.
+    fn failed_now(&mut self, state: &State, kind: Kind, failure: Failure) -> Next {
+        match self.record.clone() {
+            Some(record) => self.failed(state, &record, kind, failure),
+            None => Next::Ended,
         }
     }
 
@@ -169,13 +165,10 @@ impl LuaProcess {
                     return self.handler(state, Kind::LateHandler, signal);
                 }
                 return match answers::to_lua(&state.lua, record, answer, shape) {
-                    Ok(reply) => {
-                        self.step(state, thread, kind, <(Value, Value, Value)>::from(reply))
-                    }
+                    Ok(reply) => self.step(state, thread, kind, &<[Value; 3]>::from(reply)),
                     Err(error) => {
-                        // Closed like a coroutine that failed by itself.
-                        let _ = state.prelude.close.call::<()>(thread);
-                        self.failed(state, record, kind, &error)
+                        self.close(state, &thread);
+                        self.failed(state, record, kind, Failure::of_error(&error))
                     }
                 };
             }
@@ -187,7 +180,7 @@ impl LuaProcess {
                 record.doom.replace(Some("pairs over keys without an order".to_owned()));
                 self.close_layers(state, record);
                 let error = mlua::Error::runtime("pairs over keys without an order");
-                return self.failed(state, record, Kind::Main, &error);
+                return self.failed(state, record, Kind::Main, Failure::of_error(&error));
             }
             Layer::Held(trap) => *trap,
             Layer::Diagnose(text) => Trap::Diagnose { text },
@@ -201,14 +194,9 @@ impl LuaProcess {
     }
 
     /// Runs a coroutine until it yields or ends.
-    fn step(&mut self, state: &State, thread: Thread, kind: Kind, args: impl IntoLuaMulti) -> Next {
-        let outcome = match thread.resume::<Value>(args) {
-            Ok(_) if thread.status() == ThreadStatus::Resumable => Outcome::Yielded,
-            Ok(value) => Outcome::Returned(value),
-            Err(error) => Outcome::Failed(error),
-        };
-        let next = match outcome {
-            Outcome::Yielded => {
+    fn step(&mut self, state: &State, thread: Thread, kind: Kind, args: &[Value]) -> Next {
+        let next = match raw::resume(&state.lua, &thread, args) {
+            Resumed::Yielded => {
                 let shape = state.context.shape();
                 // Most processes never have more than one layer.
                 self.layers.reserve_exact(1);
@@ -219,11 +207,16 @@ impl LuaProcess {
                 }
                 return self.pending(state);
             }
-            Outcome::Returned(value) => self.returned(kind, &value),
-            Outcome::Failed(error) => match &self.record.clone() {
-                Some(record) => self.failed(state, record, kind, &error),
-                None => Next::Ended,
-            },
+            Resumed::Returned(value) => self.returned(kind, &value),
+            Resumed::Failed(error) => {
+                let failure = Failure::of_value(&state.prelude, &thread, &error);
+                self.close(state, &thread);
+                self.failed_now(state, kind, failure)
+            }
+            Resumed::OutOfMemory => {
+                self.close(state, &thread);
+                self.failed_now(state, kind, Failure::memory())
+            }
         };
         // It ended between a trap that parked and the yield: the answer is still to come.
         if state.context.take_parking() { self.pending(state) } else { next }
@@ -247,16 +240,13 @@ impl LuaProcess {
         Next::Resume(Resume::Unit)
     }
 
-    fn failed(
-        &mut self,
-        state: &State,
-        record: &Rc<Record>,
-        kind: Kind,
-        error: &mlua::Error,
-    ) -> Next {
+    fn failed(&mut self, state: &State, record: &Rc<Record>, kind: Kind, failure: Failure) -> Next {
         let doom = record.doom.borrow().clone();
-        let (message, trace) = failure::describe(error, doom.as_deref());
-        let fatal = doom.is_some() || failure::is_memory(error);
+        let fatal = doom.is_some() || failure.is_fatal;
+        let (message, trace) = match doom {
+            Some(doom) => (doom, String::new()),
+            None => (failure.message, failure.trace),
+        };
         let text = match kind {
             Kind::Handler(signal) if !fatal => format!("in the handler of {signal}: {message}"),
             _ => message.clone(),
@@ -276,21 +266,43 @@ impl LuaProcess {
     }
 
     fn unwind(&mut self, state: &State, record: &Record) -> Step {
-        state.context.budget.refill();
         self.close_layers(state, record);
         Step::Ended(ExitStatus::Exited(Data::Nil))
     }
 
     /// Runs what the coroutines have to close, the innermost first.
     fn close_layers(&mut self, state: &State, record: &Record) {
-        record.unwinding.set(true);
         while let Some(layer) = self.layers.pop() {
             if let Layer::Lua { thread, .. } = layer {
-                // What fails while closing has nobody left to hear of it.
-                let _ = state.prelude.close.call::<()>(thread);
+                close(state, record, &thread);
             }
         }
-        record.unwinding.set(false);
+    }
+
+    /// Runs what a coroutine that failed has to close. One that the hook ended is left as it is:
+    /// Lua calls no more hooks in it, so that nothing would bound what it closes.
+    fn close(&self, state: &State, thread: &Thread) {
+        if let Some(record) = &self.record
+            && record.doom.borrow().is_none()
+        {
+            close(state, record, thread);
+        }
+    }
+}
+
+/// Runs what a coroutine has to close, with an instruction budget of its own.
+fn close(state: &State, record: &Record, thread: &Thread) {
+    let doom = record.doom.take();
+    state.context.renew_budget();
+    if doom.is_some() {
+        raw::set_hook_period(&state.lua, Some(thread), state.hook_period);
+    }
+    let before = record.unwinding.replace(true);
+    // What fails while closing has nobody left to hear of it.
+    let _ = state.prelude.close.call::<()>(thread);
+    record.unwinding.set(before);
+    if doom.is_some() {
+        *record.doom.borrow_mut() = doom;
     }
 }
 

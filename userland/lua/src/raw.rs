@@ -2,7 +2,7 @@
 // The one file of the crate with unsafe code, so that it can be read in one sitting.
 #![allow(unsafe_code)]
 
-use mlua::{Lua, LuaOptions, StdLib, ffi};
+use mlua::{Lua, LuaOptions, StdLib, Thread, Value, ffi};
 
 /// A Lua state with the standard libraries that the prelude needs, `debug` among them.
 ///
@@ -28,5 +28,78 @@ pub(crate) fn is_yieldable(lua: &Lua) -> bool {
         // SAFETY: `state` is the state that runs now, alive while `raw` is borrowed, and
         // `lua_isyieldable` only reads a counter in it.
         unsafe { ffi::lua_isyieldable(raw.state()) != 0 }
+    })
+}
+
+/// Calls the hook of a coroutine, or of the one that runs now, every `period` instructions.
+pub(crate) fn set_hook_period(lua: &Lua, thread: Option<&Thread>, period: u32) {
+    let period = i32::try_from(period).unwrap_or(i32::MAX);
+    lua.exec_raw_lua(|raw| {
+        let state = thread.map_or_else(|| raw.state(), Thread::state);
+        // SAFETY: `state` is the state that runs now or that of a coroutine, alive while `raw` and
+        // `thread` are borrowed; it keeps its hook, and both functions only touch fields of it.
+        unsafe {
+            if let Some(hook) = ffi::lua_gethook(state) {
+                ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, period);
+            }
+        }
+    });
+}
+
+/// What a coroutine did.
+pub(crate) enum Resumed {
+    Yielded,
+    /// The first of its results.
+    Returned(Value),
+    /// The error value as it is: mlua's own resume would show it, by the program's metamethods and
+    /// with addresses.
+    Failed(Value),
+    OutOfMemory,
+}
+
+/// Resumes a coroutine. What it yields is dropped.
+pub(crate) fn resume(lua: &Lua, thread: &Thread, args: &[Value]) -> Resumed {
+    lua.exec_raw_lua(|raw| {
+        let (state, co) = (raw.state(), thread.state());
+        let Ok(count) = i32::try_from(args.len()) else { return Resumed::OutOfMemory };
+        // SAFETY: both states are alive while `raw` and `thread` are borrowed. Each push has room,
+        // by the checks, which like all that is called here raise no error: `lua_resume` catches
+        // those of the coroutine. Values are taken off where they were put, and `co` keeps the rest
+        // of its stack, which a coroutine that a hook stopped needs.
+        unsafe {
+            if ffi::lua_checkstack(state, count + 2) == 0 || ffi::lua_checkstack(co, count + 2) == 0
+            {
+                return Resumed::OutOfMemory;
+            }
+            for (i, arg) in args.iter().enumerate() {
+                if raw.push_value(arg).is_err() {
+                    ffi::lua_pop(state, i as i32);
+                    return Resumed::OutOfMemory;
+                }
+            }
+            ffi::lua_xmove(state, co, count);
+            let mut results = 0;
+            let status = ffi::lua_resume(co, state, count, &mut results);
+            match status {
+                ffi::LUA_YIELD => {
+                    ffi::lua_pop(co, results);
+                    Resumed::Yielded
+                }
+                ffi::LUA_OK if results == 0 => Resumed::Returned(Value::Nil),
+                ffi::LUA_ERRMEM => Resumed::OutOfMemory,
+                _ => {
+                    if status == ffi::LUA_OK {
+                        ffi::lua_pop(co, results - 1);
+                    }
+                    ffi::lua_xmove(co, state, 1);
+                    let value = raw.pop_value();
+                    if status == ffi::LUA_OK {
+                        Resumed::Returned(value)
+                    } else {
+                        Resumed::Failed(value)
+                    }
+                }
+            }
+        }
     })
 }

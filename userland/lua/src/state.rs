@@ -25,6 +25,8 @@ pub(crate) struct State {
     live: Cell<usize>,
     pub(crate) context: Rc<Context>,
     memory_limit: usize,
+    /// Instructions between two calls of the hook, if there is one.
+    pub(crate) hook_period: u32,
     pub(crate) lua: Lua,
 }
 
@@ -36,6 +38,8 @@ pub(crate) struct Prelude {
     pub(crate) run_hooks: Function,
     /// Closes a coroutine and those that it waits in.
     pub(crate) close: Function,
+    /// What programs have as `tostring`.
+    pub(crate) tostring: Function,
     /// Looks into functions and coroutines.
     pub(crate) debug: Debug,
     /// The metatable of every process's globals.
@@ -108,7 +112,8 @@ impl State {
             install_hook(&lua, &context, settings)?;
         }
         let (chunks, live) = (RefCell::default(), Cell::new(0));
-        Ok(State { prelude, chunks, live, context, memory_limit: limit, lua })
+        let hook_period = settings.hook_period.max(1);
+        Ok(State { prelude, chunks, live, context, memory_limit: limit, hook_period, lua })
     }
 
     /// How many processes live in it.
@@ -213,6 +218,11 @@ fn install_hook(lua: &Lua, context: &Rc<Context>, settings: &LuaSettings) -> mlu
         let spent = charged.is_err() || context.budget.is_exhausted();
         let doom = context.doom_text();
         if spent || doom.is_some() {
+            // What goes on all the same is a `__close`: it may not get as far as to open what is to
+            // be closed next, or that would never end.
+            if doom.is_some() {
+                raw::set_hook_period(lua, None, 1);
+            }
             let place = place::current(lua).map_or(String::new(), |place| format!("{place}: "));
             let text = doom.unwrap_or_else(|| format!("{place}{EXHAUSTED}"));
             context.doom(&text);
@@ -238,12 +248,14 @@ fn load_prelude(lua: &Lua, context: &Rc<Context>, host: &Weak<Host>) -> mlua::Re
     let trap: Function = system.raw_get("trap")?;
     let (coroutines, close): (Table, Function) =
         run(include_str!("prelude/coroutines.lua"))?.call((trap, caught))?;
+    let tostring = base.raw_get("tostring")?;
     let parts = (kit, base, system, coroutines);
     let made: Table = run(include_str!("prelude/finish.lua"))?.call(parts)?;
     Ok(Prelude {
         handle: made.raw_get("handle")?,
         run_hooks: made.raw_get("run_hooks")?,
         close,
+        tostring,
         debug: Debug::of(lua)?,
         globals: made.raw_get("globals")?,
         names: made.raw_get("names")?,

@@ -71,7 +71,9 @@ impl At {
             .map(|(number, line)| {
                 let (time, action) = split_word(line);
                 let parsed = duration::parse(time).map_err(|error| (time, error));
-                let at = parsed.and_then(|span| At::new(span, action).map_err(|e| (action, e)));
+                let at = parsed.and_then(|span| {
+                    At::new(span, action).map_err(|error| (action.trim_start(), error))
+                });
                 at.map_err(|(part, error)| {
                     let column = part.as_ptr() as usize - line.as_ptr() as usize;
                     UsageError(pointed_at(&name, number + 1, column, line, &error))

@@ -81,7 +81,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Policies => Ok(list::policies()),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("hothouse: {error}");
+        output::tell(&format!("hothouse: {error}\n"));
         Exit::Usage
     })
     .into()

@@ -14,6 +14,7 @@ use serde_json::{Value as Json, json};
 
 use super::at::At;
 use super::check::Fingerprints;
+use super::output::tell;
 use super::program::Source;
 use super::screen::{Screen, Silence};
 use super::summary::Summary;
@@ -143,14 +144,14 @@ impl Run {
         let second = self.once(&source, &actions, Pass::Second(fingerprints.clone()))?;
         let Some(difference) = fingerprints.difference() else {
             let hash = second.hash.unwrap_or_default();
-            eprintln!("hothouse: check: two runs gave the same trace {hash:016x}");
+            tell(&format!("hothouse: check: two runs gave the same trace {hash:016x}\n"));
             return Ok(first.exit);
         };
         let what = difference.record.map_or("is missing".to_owned(), |text| format!("is: {text}"));
-        eprintln!(
-            "hothouse: check: the runs differ: record {} of the second run {what}",
+        tell(&format!(
+            "hothouse: check: the runs differ: record {} of the second run {what}\n",
             difference.number
-        );
+        ));
         Ok(Exit::Differs)
     }
 
@@ -207,7 +208,7 @@ impl Run {
             Format::Json => {
                 super::output::print_quietly(&format!("{}\n", json!({ "report": summary.json() })));
             }
-            Format::Human if !self.quiet => eprint!("{}", summary.text()),
+            Format::Human if !self.quiet => tell(&summary.text()),
             Format::Human => {}
         }
     }

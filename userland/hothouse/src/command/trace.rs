@@ -9,6 +9,7 @@ use hothouse::trace::{Listener, Record, What};
 use serde_json::{Map, Value as Json};
 
 use super::UsageError;
+use super::output::tell;
 
 /// Writes every record to a file, a line each.
 pub(super) struct TraceFile {
@@ -41,7 +42,7 @@ impl Drop for TraceFile {
     fn drop(&mut self) {
         let flushed = self.out.flush();
         if let Some(error) = self.failed.take().or(flushed.err()) {
-            eprintln!("hothouse: the trace is not whole: {error}");
+            tell(&format!("hothouse: the trace is not whole: {error}\n"));
         }
     }
 }

@@ -99,7 +99,7 @@ impl Sys<'_> {
     ///
     /// # Errors
     ///
-    /// `ETIMEDOUT`; `EINTR` after an interrupting handler.
+    /// `ETIMEDOUT`; `EINTR` after an interrupting handler; `EINVAL` without any name.
     pub fn filter_event<N: Into<Name>>(
         &self,
         names: impl IntoIterator<Item = N>,
@@ -169,7 +169,8 @@ impl Sys<'_> {
     /// # Errors
     ///
     /// `EINVAL` if the event is no request; `EALREADY` for a second reply; `ECANCELED` if the
-    /// caller has given up; `ESRCH` if it is dead; `EMSGSIZE` over the limit of its mailbox.
+    /// caller has given up; `ESRCH` if it is dead; `EMSGSIZE` over the limit of its mailbox;
+    /// `ENAMETOOLONG`.
     #[inline]
     pub fn reply(&self, request: &Event, data: impl Into<Value>) -> Result<(), Errno> {
         let trap = Trap::Reply {

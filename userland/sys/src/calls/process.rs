@@ -104,7 +104,8 @@ impl Sys<'_> {
     /// # Errors
     ///
     /// `EAGAIN` over the machine's limit of processes, with unread exit records counted;
-    /// `ENAMETOOLONG` if the name is over its limit; `ENOMEM` if there is no stack for it.
+    /// `ENAMETOOLONG` if the name is over its limit. A child for which there is no stack ends
+    /// `Failed` when it is to run first.
     pub fn spawn<F, R>(&self, name: impl Into<Name>, main: F) -> Result<Pid, Errno>
     where
         F: FnOnce(&Sys) -> R + 'static,
@@ -207,7 +208,7 @@ impl Sys<'_> {
     ///
     /// # Errors
     ///
-    /// `EAGAIN` over a limit of the machine.
+    /// `EAGAIN` over the limit of monitors for a process, or with a full mailbox.
     pub fn monitor(&self, pid: Pid) -> Result<(), Errno> {
         call!(self, Trap::Monitor { pid }, Resume::Unit => ())
     }
