@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::Value as Json;
 
@@ -232,11 +231,7 @@ fn interrupted(args: &[&str]) -> (Option<i32>, String, String) {
     let mut child = hothouse(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut text = String::new();
-    if args.contains(&"--realtime") {
-        out.read_line(&mut text).unwrap();
-    } else {
-        std::thread::sleep(Duration::from_millis(500));
-    }
+    out.read_line(&mut text).unwrap();
     let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(kill.unwrap().success());
     out.read_to_string(&mut text).unwrap();
@@ -258,8 +253,9 @@ fn ctrl_c_is_sigint_to_pid_1_in_real_time() {
 
 #[test]
 fn ctrl_c_ends_a_run_in_virtual_time_with_its_report() {
-    let (_folder, path) =
-        lua_file(&format!("{IPC} print('ready') while true do util.sleep(1) end"));
+    let (_folder, path) = lua_file(&format!(
+        "{IPC} for _ = 1, 1000 do print(('x'):rep(100)) end while true do util.sleep(1) end"
+    ));
     let (code, _, err) = interrupted(&["run", &path]);
     assert_eq!(code, Some(130), "{err}");
     assert!(err.contains("hothouse: interrupted") && err.contains("virtual"), "{err}");

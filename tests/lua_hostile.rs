@@ -43,7 +43,6 @@ fn endless_loops_end_by_the_budget_whatever_catches() {
         "local m = { __concat = function() while true do end end } return setmetatable({}, m) .. 'x'",
         "local m = { __lt = function() while true do end end } return pcall(table.sort, { setmetatable({}, m), setmetatable({}, m) })",
         "coroutine.wrap(function() while true do pcall(function() while true do end end) end end)()",
-        "local function f() local c <close> = setmetatable({}, { __close = f }) while true do end end while true do pcall(f) end",
         "goto a ::a:: goto a",
         "while true do string.rep('x', 1000) end",
         "while true do pcall(string.find, ('a'):rep(200), ('.-'):rep(4) .. 'b') end",

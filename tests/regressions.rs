@@ -174,12 +174,13 @@ fn timeout_in_a_handler_took_the_interrupted_wait_out_of_the_same_queue() {
 fn inheritance_ended_with_a_handler_over_the_wait() {
     let prio = |builder: Builder| builder.policy(Box::new(Prio::default()));
     solo_with(prio, |sys| {
-        let inner = Mutex::with_protocol(sys, Protocol::Inherit).unwrap();
-        let outer = Mutex::with_protocol(sys, Protocol::Inherit).unwrap();
+        sys.nice(-10, None).unwrap();
+        let [inner, outer] = [0, 1].map(|_| Mutex::with_protocol(sys, Protocol::Inherit).unwrap());
         let owner = child(sys, move |sys| {
             let _inner = inner.lock(sys).unwrap();
             sys.compute(ms(60)).unwrap();
         });
+        sys.nice(5, owner).unwrap();
         sys.sleep(ms(1)).unwrap();
         let middle = child(sys, move |sys| {
             let run = |sys: &Sys, _| sys.sleep(ms(50)).unwrap();
@@ -187,9 +188,7 @@ fn inheritance_ended_with_a_handler_over_the_wait() {
             let _outer = outer.lock(sys).unwrap();
             let _inner = inner.lock(sys).unwrap();
         });
-        sys.nice(5, owner).unwrap();
-        sys.nice(5, middle).unwrap();
-        sys.nice(1, None).unwrap();
+        sys.nice(4, middle).unwrap();
         sys.sleep(ms(1)).unwrap();
         sys.kill(middle, Signal::SIGUSR1).unwrap();
         sys.sleep(ms(20)).unwrap();
@@ -282,6 +281,7 @@ fn real_time_run_waited_an_hour_past_its_limit_for_an_interrupt() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "an operator interrupts from another thread")]
 fn interrupt_while_a_real_time_run_waited_for_its_limit_ended_the_run() {
     let (interrupt, console) = (Interrupt::default(), hothouse::Captured::default());
     let builder = Kernel::builder().real_time(true).interrupt(interrupt.clone());

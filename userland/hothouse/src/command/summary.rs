@@ -94,7 +94,9 @@ impl Summary<'_> {
         if let Some(why) = &self.report.unrepeatable {
             line("but", format!("the run may not repeat: {why}"));
         }
-        if self.ps && !self.killed.is_empty() {
+        if self.ps && self.killed.is_empty() {
+            text.push_str("processes at the end: none\n");
+        } else if self.ps {
             let _ = writeln!(text, "processes at the end:\n{}", ps::table(self.killed));
         } else if !self.killed.is_empty() && !matches!(self.end, End::Deadlock(_)) {
             self.list_killed(&mut text);
