@@ -54,6 +54,10 @@ fn endless_loops_end_by_the_budget_whatever_catches() {
         "local t = setmetatable({}, { __len = function() return 1 << 40 end }) while true do pcall(table.insert, t, 1, 1) end",
         "table.move({ 1 }, 1, 1 << 40, 2)",
         "error(setmetatable({}, { __tostring = function() while true do end end }))",
+        "local function f() local c <close> = setmetatable({}, { __close = f }) while true do end end f()",
+        "local c <close> = setmetatable({}, { __close = function() while true do end end }) while true do end",
+        "local co = coroutine.create(function() local c <close> = setmetatable({}, { __close = function() while true do end end }) coroutine.yield() end) coroutine.resume(co) coroutine.close(co)",
+        "local t = setmetatable({}, { __tostring = function() while true do end end }) local co = coroutine.wrap(function() local d <close> = setmetatable({}, { __close = function() while true do end end }) return string.format('%s', t) end) pcall(co) pcall(co)",
     ] {
         let end = beside(source);
         assert!(

@@ -362,3 +362,16 @@ fn the_state_is_shared_or_not_as_set() {
         assert_eq!(run.lines.len(), 3);
     }
 }
+
+#[test]
+fn close_runs_after_the_budget_with_a_budget_of_its_own() {
+    let run = crate::lua::run(
+        "local process = require 'system.process'
+        process.atexit(function() print('hook', type(_ENV), type(print)) end)
+        local first <close> = setmetatable({}, { __close = function() print('closed') end })
+        local last <close> = setmetatable({}, { __close = function() print('first') end })
+        pcall(function() while true do end end)",
+    );
+    assert_eq!(crate::lua::texts(&run), ["first", "closed", "hook\ttable\tfunction"]);
+    assert!(run.exit(1).status.to_string().contains("main.lua:5: instruction budget"));
+}

@@ -140,6 +140,11 @@ impl Context {
     }
 
     /// Why the process that runs now must end, if it must.
+    /// Whether the process that runs now must end.
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.current.borrow().as_ref().is_some_and(|c| c.record.doom.borrow().is_some())
+    }
+
     pub(crate) fn doom_text(&self) -> Option<String> {
         self.record().ok().and_then(|record| record.doom.borrow().clone())
     }

@@ -7,11 +7,6 @@ use crate::place;
 use crate::state::Prelude;
 use crate::values;
 
-/// The error that ends a process and that no `pcall` catches.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Doom(pub(crate) String);
-
 /// What is said of a used-up instruction budget.
 pub(crate) const EXHAUSTED: &str = "instruction budget used up without a system call";
 
@@ -73,7 +68,7 @@ fn show(prelude: &Prelude, value: &Value) -> String {
     }
 }
 
-const MEMORY: &str = "not enough memory";
+pub(crate) const MEMORY: &str = "not enough memory";
 
 /// The error's text and the program's own traceback.
 pub(crate) fn describe(error: &Error, doom: Option<&str>) -> (String, String) {
@@ -114,5 +109,5 @@ pub(crate) fn is_memory(error: &Error) -> bool {
 
 /// Whether the error is the one that ends a process.
 pub(crate) fn is_doom(error: &Error) -> bool {
-    error.downcast_ref::<Doom>().is_some() || BudgetExhausted::is_in(error)
+    BudgetExhausted::is_in(error)
 }

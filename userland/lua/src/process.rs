@@ -6,7 +6,7 @@ use mlua::{Function, MultiValue, Thread, Value};
 
 use crate::answers::{self, Shape};
 use crate::context::Current;
-use crate::failure::Failure;
+use crate::failure::{EXHAUSTED, Failure, MEMORY};
 use crate::fork::Image;
 use crate::raw::{self, Resumed};
 use crate::record::Record;
@@ -196,6 +196,12 @@ impl LuaProcess {
     /// Runs a coroutine until it yields or ends.
     fn step(&mut self, state: &State, thread: Thread, kind: Kind, args: &[Value]) -> Next {
         let next = match raw::resume(&state.lua, &thread, args) {
+            Resumed::Yielded if state.context.is_doomed() => {
+                state.context.take_parking();
+                self.close(state, &thread);
+                let failure = Failure::of_error(&mlua::Error::runtime(EXHAUSTED));
+                return self.failed_now(state, kind, failure);
+            }
             Resumed::Yielded => {
                 let shape = state.context.shape();
                 // Most processes never have more than one layer.
@@ -279,12 +285,9 @@ impl LuaProcess {
         }
     }
 
-    /// Runs what a coroutine that failed has to close. One that the hook ended is left as it is:
-    /// Lua calls no more hooks in it, so that nothing would bound what it closes.
+    /// Runs what a coroutine that failed has to close.
     fn close(&self, state: &State, thread: &Thread) {
-        if let Some(record) = &self.record
-            && record.doom.borrow().is_none()
-        {
+        if let Some(record) = &self.record {
             close(state, record, thread);
         }
     }
@@ -294,15 +297,17 @@ impl LuaProcess {
 fn close(state: &State, record: &Record, thread: &Thread) {
     let doom = record.doom.take();
     state.context.renew_budget();
-    if doom.is_some() {
-        raw::set_hook_period(&state.lua, Some(thread), state.hook_period);
-    }
+    state.restore_hook(Some(thread));
     let before = record.unwinding.replace(true);
-    // What fails while closing has nobody left to hear of it.
-    let _ = state.prelude.close.call::<()>(thread);
+    // What fails while closing has nobody left to hear of it. Coroutines that a hook made fail are
+    // left as they are: Lua calls no more hooks in them, so nothing would bound what they close.
+    let _ = state.prelude.close.call::<()>((thread, doom.is_some()));
+    state.restore_hook(None);
     record.unwinding.set(before);
     if doom.is_some() {
         *record.doom.borrow_mut() = doom;
+    } else {
+        record.doom.take();
     }
 }
 
@@ -320,16 +325,21 @@ impl Body for LuaProcess {
             Some(record) => record.clone(),
             None => match state.with_head_room(|_| state.new_record(self.folder.take())) {
                 Ok(record) => self.record.insert(Rc::new(record)).clone(),
-                Err(_) => return Step::Ended(ExitStatus::Failed("not enough memory".to_owned())),
+                Err(_) => return Step::Ended(ExitStatus::Failed(MEMORY.to_owned())),
             },
         };
         let current = Current { gate: gate.clone(), record: record.clone(), state: state.clone() };
         let before = state.context.enter(Some(current));
+        state.restore_hook(None);
         let step = self.run(&state, &record, resume);
         if record.in_hooks.get() {
             record.hooks_left.set(state.context.budget.left());
         }
         state.context.enter(before);
+        if matches!(&step, Step::Ended(ExitStatus::Failed(text)) if text == MEMORY) {
+            // What it leaves must not cost another process its life.
+            let _ = state.lua.gc_collect();
+        }
         step
     }
 

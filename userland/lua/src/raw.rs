@@ -31,19 +31,60 @@ pub(crate) fn is_yieldable(lua: &Lua) -> bool {
     })
 }
 
-/// Calls the hook of a coroutine, or of the one that runs now, every `period` instructions.
-pub(crate) fn set_hook_period(lua: &Lua, thread: Option<&Thread>, period: u32) {
-    let period = i32::try_from(period).unwrap_or(i32::MAX);
-    lua.exec_raw_lua(|raw| {
-        let state = thread.map_or_else(|| raw.state(), Thread::state);
-        // SAFETY: `state` is the state that runs now or that of a coroutine, alive while `raw` and
-        // `thread` are borrowed; it keeps its hook, and both functions only touch fields of it.
-        unsafe {
-            if let Some(hook) = ffi::lua_gethook(state) {
-                ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, period);
+/// The hook that a state calls every so many instructions.
+#[derive(Clone, Copy)]
+pub(crate) struct Hook {
+    function: ffi::lua_Hook,
+    period: std::ffi::c_int,
+}
+
+impl Hook {
+    /// The one that the state has.
+    pub(crate) fn of(lua: &Lua) -> Option<Hook> {
+        lua.exec_raw_lua(|raw| {
+            let state = raw.state();
+            // SAFETY: `state` is alive while `raw` is borrowed; both functions only read fields.
+            unsafe {
+                let function = ffi::lua_gethook(state)?;
+                Some(Hook { function, period: ffi::lua_gethookcount(state) })
             }
-        }
+        })
+    }
+
+    /// Makes it the hook of a coroutine, or of the one that runs now.
+    pub(crate) fn restore(self, lua: &Lua, thread: Option<&Thread>) {
+        lua.exec_raw_lua(|raw| {
+            let state = thread.map_or_else(|| raw.state(), Thread::state);
+            // SAFETY: `state` is that of a coroutine or the one that runs now, alive while `raw`
+            // and `thread` are borrowed, and the function is the hook of the same Lua.
+            unsafe { ffi::lua_sethook(state, Some(self.function), ffi::LUA_MASKCOUNT, self.period) }
+        });
+    }
+}
+
+/// What lies at this address is never read: the address marks the error of [`fail_on`].
+static DOOMED: u8 = 0;
+
+/// Makes the coroutine that runs now fail at its next instruction, and at each one after that.
+///
+/// For places where Lua can't yield. A hook that returns an error to mlua would have the variables
+/// of the interrupted function closed inside the hook, where nothing bounds what that runs.
+pub(crate) fn fail_on(lua: &Lua) {
+    lua.exec_raw_lua(|raw| {
+        // SAFETY: the state that runs now is alive while `raw` is borrowed.
+        unsafe { ffi::lua_sethook(raw.state(), Some(fail), ffi::LUA_MASKCOUNT, 1) }
     });
+}
+
+/// Raises an error that no `pcall` of the prelude catches.
+unsafe extern "C-unwind" fn fail(state: *mut ffi::lua_State, _: *mut ffi::lua_Debug) {
+    let mark = (&raw const DOOMED).cast_mut().cast();
+    // SAFETY: called by Lua as a hook of `state`, which leaves room on its stack; no Rust frame
+    // with something to drop lies between here and Lua.
+    unsafe {
+        ffi::lua_pushlightuserdata(state, mark);
+        ffi::lua_error(state)
+    }
 }
 
 /// What a coroutine did.

@@ -8,7 +8,7 @@ use mlua::{Function, HookTriggers, Lua, Table, Thread, Value, VmState};
 
 use crate::context::Context;
 use crate::error::LuaError;
-use crate::failure::{Doom, EXHAUSTED};
+use crate::failure::EXHAUSTED;
 use crate::host::Host;
 use crate::record::Record;
 use crate::settings::LuaSettings;
@@ -25,8 +25,8 @@ pub(crate) struct State {
     live: Cell<usize>,
     pub(crate) context: Rc<Context>,
     memory_limit: usize,
-    /// Instructions between two calls of the hook, if there is one.
-    pub(crate) hook_period: u32,
+    /// The hook that counts instructions, if there is one.
+    hook: Option<raw::Hook>,
     pub(crate) lua: Lua,
 }
 
@@ -112,8 +112,8 @@ impl State {
             install_hook(&lua, &context, settings)?;
         }
         let (chunks, live) = (RefCell::default(), Cell::new(0));
-        let hook_period = settings.hook_period.max(1);
-        Ok(State { prelude, chunks, live, context, memory_limit: limit, hook_period, lua })
+        let hook = raw::Hook::of(&lua);
+        Ok(State { prelude, chunks, live, context, memory_limit: limit, hook, lua })
     }
 
     /// How many processes live in it.
@@ -133,6 +133,13 @@ impl State {
         let result = work(&self.lua);
         let _ = self.lua.set_memory_limit(self.memory_limit);
         result
+    }
+
+    /// Gives the state itself, or a coroutine, the counting hook again, after a failing one.
+    pub(crate) fn restore_hook(&self, thread: Option<&Thread>) {
+        if let Some(hook) = self.hook {
+            hook.restore(&self.lua, thread);
+        }
     }
 
     /// The innermost line of a coroutine that waits, such as `server.lua:12`.
@@ -215,18 +222,16 @@ fn install_hook(lua: &Lua, context: &Rc<Context>, settings: &LuaSettings) -> mlu
     let triggers = HookTriggers::new().every_nth_instruction(period);
     lua.set_global_hook(triggers, move |lua, _| {
         let charged = context.budget.charge(period.into());
-        let spent = charged.is_err() || context.budget.is_exhausted();
-        let doom = context.doom_text();
-        if spent || doom.is_some() {
-            // What goes on all the same is a `__close`: it may not get as far as to open what is to
-            // be closed next, or that would never end.
-            if doom.is_some() {
-                raw::set_hook_period(lua, None, 1);
-            }
+        if charged.is_err() || context.budget.is_exhausted() || context.is_doomed() {
             let place = place::current(lua).map_or(String::new(), |place| format!("{place}: "));
-            let text = doom.unwrap_or_else(|| format!("{place}{EXHAUSTED}"));
-            context.doom(&text);
-            return Err(mlua::Error::external(Doom(text)));
+            context.doom(&format!("{place}{EXHAUSTED}"));
+            // A yield that is never resumed goes through every `pcall`, and leaves the coroutine
+            // in order, so that it can be closed.
+            if raw::is_yieldable(lua) {
+                return Ok(VmState::Yield);
+            }
+            raw::fail_on(lua);
+            return Ok(VmState::Continue);
         }
         let must_yield = !cost.is_zero() && context.charge_time(lua, cost);
         Ok(if must_yield { VmState::Yield } else { VmState::Continue })

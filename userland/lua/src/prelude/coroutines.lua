@@ -118,13 +118,14 @@ function library.isyieldable(co)
   return isyieldable()
 end
 
--- Closes a process's main coroutine and those that it waited in, innermost first.
-local function close_all(co)
+-- Closes a process's main coroutine and those that it waited in, innermost first; of a doomed
+-- process only those that did not fail.
+local function close_all(co, doomed)
   local child = inner[co]
   if child then
-    close_all(child)
+    close_all(child, doomed)
   end
-  if status(co) == "suspended" or status(co) == "dead" then
+  if status(co) == "suspended" or (status(co) == "dead" and not doomed) then
     close(co)
   end
 end
