@@ -16,7 +16,7 @@ pub(crate) fn new_lua() -> Lua {
         | StdLib::COROUTINE
         | StdLib::DEBUG;
     // SAFETY: what makes `debug` unsafe is that programs could break mlua's own tables with it.
-    // The sandbox (`sandbox.rs`) hands programs a base without it, and without `package`, by
+    // The base that programs get (`state.rs`) is without it, and without `package`, by
     // which C modules would be loaded.
     unsafe { Lua::unsafe_new_with(libs, LuaOptions::default()) }
 }
