@@ -285,7 +285,7 @@ fn handlers_over_handlers_are_bounded() {
         };
         sys.sigaction(Signal::SIGUSR1, Action::handler(handler)).unwrap();
         kill(sys, sys.getpid(), Signal::SIGUSR1);
-        assert_eq!((runs.get(), depth.get()), (200, (0, 64)));
+        assert_eq!((runs.get(), depth.get()), (200, (0, 32)));
         0
     });
     assert_eq!(run.exit(VICTIM).status, ExitStatus::Exited(0.into()));

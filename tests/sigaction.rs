@@ -6,9 +6,9 @@ use std::rc::Rc;
 
 use hothouse::{
     Action, Errno, EventKind, ExitStatus, Filter, MaskHow, Pid, Signal, SignalNumber, SignalSet,
-    Sys,
+    Sys, program,
 };
-use hothouse_tests::{Notes, at_ms, child, join, ms, solo, solo_with, two_cpus};
+use hothouse_tests::{Notes, at_ms, child, join, ms, scenario, solo, solo_with, two_cpus};
 
 const USR1: Signal = Signal::SIGUSR1;
 const USR2: Signal = Signal::SIGUSR2;
@@ -414,4 +414,26 @@ fn handler_gets_a_full_sys_to_make_any_call() {
         assert_eq!(sys.lookup("from handler"), Some(sys.getpid()));
         assert_eq!(sys.now(), at_ms(1));
     });
+}
+
+#[test]
+fn handler_panic_that_the_program_catches_ends_it_all_the_same() {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    for traps_again in [true, false] {
+        let run = scenario(|kernel| {
+            let main = program(move |sys: &Sys| {
+                let handler = |_: &Sys, _: Signal| panic!("in the handler");
+                sys.sigaction(Signal::SIGUSR1, Action::handler(handler)).unwrap();
+                let me = sys.getpid();
+                let kill = || sys.kill(me, Signal::SIGUSR1);
+                assert!(catch_unwind(AssertUnwindSafe(kill)).is_err());
+                if traps_again {
+                    sys.getpid();
+                    unreachable!("the process is over");
+                }
+            });
+            kernel.spawn("catches", main).unwrap();
+        });
+        assert_eq!(run.exit(1).status, ExitStatus::Panicked("in the handler".into()));
+    }
 }

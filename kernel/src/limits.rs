@@ -55,7 +55,7 @@ impl Default for Limits {
             timers_per_process: 1 << 20,
             monitors_per_process: 1 << 20,
             locks_per_process: 1 << 16,
-            nested_handlers: 64,
+            nested_handlers: 32,
             stack_bytes: 64 << 10,
             exit_time: Span::from_secs(1),
             steps_at_one_instant: 20_000_000,

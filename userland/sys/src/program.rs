@@ -31,7 +31,8 @@ where
 fn run<R: Outcome>(sys: &Sys, main: impl FnOnce(&Sys) -> R) -> ExitStatus {
     let result = catch_unwind(AssertUnwindSafe(|| main(sys).status()));
     let hooks = !sys.hooks.borrow().is_empty();
-    match result {
+    let caught = sys.caught_panic();
+    match result.map(|status| caught.map_or(status, ExitStatus::Panicked)) {
         Ok(status) if hooks => sys.exit(status),
         Ok(status) => status,
         Err(payload) => {

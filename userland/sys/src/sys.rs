@@ -1,10 +1,11 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use hothouse_abi::{ExitStatus, Flow, Frame, Gate, Resume, Trap, Value};
+use hothouse_abi::{ExitStatus, Flow, Frame, Gate, Resume, Signal, Trap, Unwinding, Value};
 
 use crate::action::Handlers;
-use crate::hook::Hooks;
+use crate::hook::{Hooks, panic_message};
 
 /// What a program holds to make calls into the kernel.
 ///
@@ -46,16 +47,28 @@ pub struct Sys<'g> {
     gate: &'g dyn Gate,
     pub(crate) handlers: RefCell<Handlers>,
     pub(crate) hooks: RefCell<Hooks>,
+    /// A handler panicked: the process ends, also if the program catches the panic.
+    is_broken: Cell<bool>,
+    panic: RefCell<String>,
 }
 
 impl<'g> Sys<'g> {
     pub(crate) fn new(gate: &'g dyn Gate) -> Sys<'g> {
-        Sys { gate, handlers: RefCell::default(), hooks: RefCell::default() }
+        Sys {
+            gate,
+            handlers: RefCell::default(),
+            hooks: RefCell::default(),
+            is_broken: Cell::new(false),
+            panic: RefCell::default(),
+        }
     }
 
     /// Makes the trap in `frame` and leaves its answer there.
     #[inline]
     pub(crate) fn trap(&self, frame: &mut Frame) {
+        if self.is_broken.get() {
+            self.end_broken();
+        }
         self.enter(frame);
         if let Resume::Handler(_) | Resume::Hooks = frame.resume {
             self.divert(frame);
@@ -74,7 +87,7 @@ impl<'g> Sys<'g> {
         loop {
             match frame.resume {
                 Resume::Handler(signal) => {
-                    self.run_handler(signal);
+                    self.handle(signal);
                     frame.trap = Trap::SigReturn;
                 }
                 Resume::Hooks => {
@@ -91,12 +104,42 @@ impl<'g> Sys<'g> {
         }
     }
 
+    /// Runs a handler. Its panic goes on through the interrupted call.
+    fn handle(&self, signal: Signal) {
+        let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.run_handler(signal))) else {
+            return;
+        };
+        if !payload.is::<Unwinding>() {
+            self.panic.replace(panic_message(&*payload));
+            self.is_broken.set(true);
+        }
+        resume_unwind(payload)
+    }
+
+    /// What a handler panicked with, if the program has caught it.
+    pub(crate) fn caught_panic(&self) -> Option<String> {
+        self.is_broken.take().then(|| self.panic.take())
+    }
+
+    /// Ends the process whose program has caught the panic of a handler. Destructors that run for
+    /// the panic itself may still make calls.
+    #[cold]
+    fn end_broken(&self) {
+        if std::thread::panicking() {
+            return;
+        }
+        if let Some(message) = self.caught_panic() {
+            self.diagnose(format!("panicked in a handler: {message}"));
+            self.exit(ExitStatus::Panicked(message));
+        }
+    }
+
     /// Tells the kernel of a panic that reached the end of the stack, and runs the exit hooks.
     pub(crate) fn run_hooks_after_panic(&self, message: String) {
         let mut frame = Frame::new(Trap::Exit { status: ExitStatus::Panicked(message) });
         self.enter(&mut frame);
         while let Resume::Handler(signal) = frame.resume {
-            self.run_handler(signal);
+            self.handle(signal);
             frame.trap = Trap::SigReturn;
             self.enter(&mut frame);
         }
