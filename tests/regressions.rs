@@ -297,3 +297,33 @@ fn interrupt_while_a_real_time_run_waited_for_its_limit_ended_the_run() {
     assert!(matches!(end, hothouse::End::Done));
     assert_eq!(console.lines().len(), 1);
 }
+
+#[test]
+fn owner_died_was_forgotten_when_a_condition_timed_out() {
+    for free in [true, false] {
+        let run = scenario(|kernel| {
+            spawn(kernel, move |sys| {
+                let (mutex, condition) = (sys.mutex().unwrap(), sys.condition().unwrap());
+                let waiter = child(sys, move |sys| {
+                    let mut guard = mutex.lock(sys).unwrap();
+                    let waited = condition.wait_timeout(&mut guard, ms(10)).map(drop);
+                    assert_eq!(waited, Err(Errno::ETIMEDOUT));
+                });
+                // Dies with the mutex, before the waiter wants it again or while it does.
+                let owner = child(sys, move |sys| {
+                    // Without a guard, which would unlock it when the stack unwinds.
+                    sys.lock(mutex.id(), None).unwrap();
+                    sys.compute(ms(if free { 5 } else { 15 })).unwrap();
+                    sys.kill(sys.getpid(), Signal::SIGKILL).unwrap();
+                });
+                for pid in [waiter, owner] {
+                    sys.wait(pid, None).unwrap();
+                }
+                let guard = mutex.lock(sys).unwrap();
+                sys.log(format!("owner died: {}", guard.owner_died()));
+            });
+        });
+        assert_eq!(run.lines.len(), 1, "{run:?}");
+        assert!(run.lines[0].ends_with("owner died: true"), "free: {free}: {}", run.lines[0]);
+    }
+}

@@ -205,6 +205,7 @@ impl Machine {
         let lowest = lock.waiters.lowest();
         let Kind::Mutex { owner, owner_died, .. } = &mut lock.what else { return };
         *owner = next.map(|(_, key)| key);
+        let died = died || *owner_died;
         *owner_died = died && next.is_none();
         self.end_boost(from);
         if let Some((place, next)) = next {
@@ -221,16 +222,36 @@ impl Machine {
     fn grant(&mut self, key: Key, id: LockId, place: u64, answer: Resume) {
         let process = &mut self.table[key];
         let at_lock = |wait: &Wait| wait.place == place && wait.on.lock() == Some(id);
-        if process.wait.as_ref().is_some_and(at_lock) {
-            let answer = outcome_of(process.wait.as_ref(), answer);
-            self.complete(key, answer);
-            return;
+        let front = process.wait.as_ref().filter(|wait| at_lock(wait));
+        let under = process.rare.iter().flat_map(|rare| &rare.frames);
+        let under = under.filter_map(|f| f.wait.as_ref()).find(|wait| at_lock(wait));
+        let is_front = front.is_some();
+        let answer = match front.or(under).map(|wait| &wait.on) {
+            None => return,
+            Some(On::Relock { then: Some(errno), .. }) => {
+                let errno = *errno;
+                self.keep_mark(id, &answer);
+                Resume::Error(errno)
+            }
+            Some(_) => answer,
+        };
+        if is_front {
+            return self.complete(key, answer);
         }
-        let frames = &mut process.rare().frames;
+        let frames = &mut self.table[key].rare().frames;
         if let Some(frame) = frames.iter_mut().find(|f| f.wait.as_ref().is_some_and(at_lock)) {
-            let answer = outcome_of(frame.wait.as_ref(), answer);
             frame.wait = None;
             frame.answer = Some(answer);
+        }
+    }
+
+    /// Keeps the mark that an owner died for the next owner, when this one's call returns an error
+    /// and can't tell it.
+    fn keep_mark(&mut self, id: LockId, answer: &Resume) {
+        if let Some(lock) = self.locks.by_id.get_mut(&id)
+            && let Kind::Mutex { owner_died, .. } = &mut lock.what
+        {
+            *owner_died |= *answer == Resume::Flag(true);
         }
     }
 
@@ -349,7 +370,10 @@ impl Machine {
                 self.join_queue(key, mutex);
                 None
             }
-            Ok(_) => Some(Resume::Error(errno)),
+            Ok(answer) => {
+                self.keep_mark(mutex, &answer);
+                Some(Resume::Error(errno))
+            }
             Err(gone) => Some(Resume::Error(gone)),
         }
     }
@@ -445,13 +469,5 @@ impl Machine {
     /// How many locks there are.
     pub(super) fn lock_count(&self) -> usize {
         self.locks.by_id.len()
-    }
-}
-
-/// The error that a wait for a mutex was to return, or the answer.
-fn outcome_of(wait: Option<&Wait>, answer: Resume) -> Resume {
-    match wait.map(|wait| &wait.on) {
-        Some(On::Relock { then: Some(errno), .. }) => Resume::Error(*errno),
-        _ => answer,
     }
 }
