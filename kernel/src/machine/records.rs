@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
 use hothouse_abi::{Exit, Pid};
+use rustc_hash::FxBuildHasher;
 
 /// Exit records, to be taken in the order in which the children ended, or by pid.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     by_age: BTreeMap<u64, Exit>,
-    ages: BTreeMap<Pid, u64>,
+    ages: HashMap<Pid, u64, FxBuildHasher>,
     last: u64,
 }
 
