@@ -327,3 +327,21 @@ fn owner_died_was_forgotten_when_a_condition_timed_out() {
         assert!(run.lines[0].ends_with("owner died: true"), "free: {free}: {}", run.lines[0]);
     }
 }
+
+#[test]
+fn lua_errors_named_the_runtime_or_nothing_at_all() {
+    crate::lua::lua(
+        "local ipc = require 'system.ipc'
+        local function says(text, ok, err)
+          assert(not ok and err == text, tostring(err) .. ' is not ' .. text)
+        end
+        says('main.lua:6: e', pcall(coroutine.wrap(function()
+          error('e')
+        end)))
+        says(\"main.lua:9: bad argument #1 to 'random' (number has no integer representation)\",
+          pcall(function() local _ = math.random(1.5) end))
+        local function park() return (ipc.receiveEvent(nil, nil, 1)) end
+        local ok, err = xpcall(error, park, 'first')
+        assert(not ok and err:find('receive_event cannot wait here', 1, true), err)",
+    );
+}

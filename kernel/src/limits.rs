@@ -39,8 +39,8 @@ pub struct Limits {
     pub steps_at_one_instant: u64,
     /// Steps of a run. Past it the run ends with `RunError::Steps`.
     pub steps: u64,
-    /// Exit records that the report keeps of processes started from outside; later ones are only
-    /// counted.
+    /// Exit records that the report keeps, of processes from outside and of orphans; later ones
+    /// are only counted, but for that of pid 1.
     pub records: usize,
 }
 

@@ -144,8 +144,7 @@ impl Machine {
             On::Condition { .. } | On::Barrier(_) => None,
         };
         if let Some(Resume::Event(event)) = &found {
-            let event = event.clone();
-            self.taken(key, &event);
+            self.taken(key, event);
         }
         let found = found.or_else(|| self.hopeless(key).map(Resume::Error));
         if found.is_none() && expired {

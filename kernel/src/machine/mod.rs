@@ -72,7 +72,8 @@ pub(crate) struct Machine {
     pub(crate) counters: Counters,
     /// Set when the run cannot go on.
     pub(crate) error: Option<RunError>,
-    /// Exit records of processes started from outside, oldest first.
+    /// Exit records of the kernel's children, which are those from outside and orphans, oldest
+    /// first.
     pub(crate) records: Vec<Exit>,
     pub(crate) unrepeatable: Option<String>,
     /// Processes that count as dead and must be unwound before any program code runs.

@@ -40,7 +40,10 @@ function base.xpcall(fn, handler, ...)
         return err
       end
     end
-    return handler(err)
+    -- What the handler itself raises is returned in the place of its result: Lua would only say
+    -- that there was an error in it.
+    local _, result = raw_pcall(handler, err)
+    return result
   end, ...))
 end
 

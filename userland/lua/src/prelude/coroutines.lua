@@ -71,8 +71,9 @@ local function unwrap(co, ok, ...)
   if not closed then
     text = caught(cause)
   end
+  -- The wrapper ended in a tail call, so that the next level is its caller.
   if type(text) == "string" then
-    error(text, 3)
+    error(text, 2)
   end
   error(text, 0)
 end

@@ -19,7 +19,9 @@ local math = base.math
 local function integer(index, value)
   local whole = type(value) == "number" and tointeger(value)
   if not whole then
-    error("bad argument #" .. index .. " to 'random' (number expected, got " .. type(value) .. ")", 3)
+    local what = type(value) == "number" and "number has no integer representation"
+      or "number expected, got " .. type(value)
+    error("bad argument #" .. index .. " to 'random' (" .. what .. ")", 3)
   end
   return whole
 end
