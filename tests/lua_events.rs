@@ -422,3 +422,16 @@ fn send_service_event_finds_the_owner_or_is_false() {
     "##);
     assert_eq!(run.exit(1).pid, Pid::new(1));
 }
+
+#[test]
+fn receive_event_for_ever_from_the_dead_is_an_error() {
+    lua(r##"
+        local pid = process.fork(function() end, "child")
+        process.wait(pid)
+        local ok, text = pcall(ipc.receiveEvent, pid, nil, 1 / 0)
+        is(ok, false)
+        is(text, "No such process")
+        is(ipc.receiveEvent(pid, nil, 2), nil)
+        is(util.now(), 2.0)
+    "##);
+}

@@ -56,10 +56,8 @@ impl Machine {
         process.started_at = self.now;
         let pid = process.pid();
         if self.listener.is_some() {
-            let Self { listener: Some(listener), table, .. } = self else { unreachable!() };
-            let process = &table[key];
-            let what = What::Spawned { parent: process.parent, name: &process.name };
-            listener.record(&crate::trace::Record { time: self.now, cpu: None, pid, what });
+            let (parent, name) = (process.parent, process.name.clone());
+            self.record(key, What::Spawned { parent, name: &name });
         }
         self.counters.spawned += 1;
         self.make_ready(key, Reason::New);

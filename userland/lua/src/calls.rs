@@ -2,9 +2,7 @@
 
 use std::rc::Rc;
 
-use hothouse_abi::{
-    Action, Errno, ExitStatus, Filter, LockKind, MaskHow, Name, Protocol, Tick, Trap,
-};
+use hothouse_abi::{Action, Errno, ExitStatus, Filter, LockKind, MaskHow, Name, Protocol, Trap};
 use mlua::{Lua, Table, Value};
 
 use crate::answers::{Reply, Shape};
@@ -82,7 +80,6 @@ const CALLS: &[Call] = &[
     Call("nanos", |_| Ok(Trap::Now), Shape::Nanos),
     Call("sleep", |a| Ok(Trap::Sleep { span: a.span(0)? }), Shape::Plain),
     Call("sleep_until", |a| Ok(Trap::SleepUntil { tick: a.tick(0)? }), Shape::Plain),
-    Call("rest", rest, Shape::Plain),
     Call("compute", |a| Ok(Trap::Compute { span: a.span(0)? }), Shape::Plain),
     Call("timer", |a| Ok(Trap::Timer { span: a.span(0)? }), Shape::Plain),
     Call("alarm", |a| Ok(Trap::Alarm { at: a.tick(0)? }), Shape::Plain),
@@ -108,7 +105,7 @@ const CALLS: &[Call] = &[
 ];
 
 /// Calls of the prelude that the raw ABI doesn't have, or has in another form.
-const NOT_RAW: &[&str] = &["nanos", "rest", "diagnose", "at_exit", "sigaction"];
+const NOT_RAW: &[&str] = &["nanos", "diagnose", "at_exit", "sigaction"];
 
 /// `sigaction(signal, has_handler)`; the handler itself stays in Lua.
 fn sigaction(args: &Args<'_>) -> Result<Trap, Fault> {
@@ -147,11 +144,6 @@ fn reply(args: &Args<'_>) -> Result<Trap, Fault> {
     let request =
         request.ok_or_else(|| Fault::Argument("there is no request to reply to".to_owned()))?;
     Ok(Trap::Reply { pid: request.pid, token: Some(request.token), name: request.name, data })
-}
-
-/// `rest(nanos)`: sleeps until that many nanoseconds after boot.
-fn rest(args: &Args<'_>) -> Result<Trap, Fault> {
-    Ok(Trap::SleepUntil { tick: Tick::from_nanos(args.count(0)?) })
 }
 
 /// The first hook of a process.

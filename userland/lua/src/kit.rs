@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::rc::{Rc, Weak};
 
-use hothouse_abi::{Name, Program, Span, Trap};
+use hothouse_abi::{Name, Program, Trap};
 use mlua::{Error, Function, Lua, MultiValue, Table, Value};
 
 use crate::answers::{Reply, Shape};
@@ -11,7 +11,7 @@ use crate::context::{Context, Current};
 use crate::fork::Image;
 use crate::host::{self, Host};
 use crate::process::{LuaProcess, Start};
-use crate::{dates, failure, library, place, seconds, values};
+use crate::{dates, failure, library, place, values};
 
 type Answer = (Value, Value, Value);
 
@@ -43,7 +43,6 @@ pub(crate) fn install(
         "sender",
         lua.create_function(move |_, ()| Ok(c.record()?.sender.get().map(|pid| pid.number()))),
     )?;
-    put("deadline", lua.create_function(|_, (now, timeout)| Ok(deadline(now, &timeout))))?;
     let c = ctx();
     put("catchable", lua.create_function(move |lua, error| catchable(lua, &c, &error)))?;
     put("show", lua.create_function(|_, error| Ok(show(&error))))?;
@@ -90,12 +89,6 @@ fn shelf(lua: &Lua, context: &Context, name: &str) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     shelf.raw_set(name, &table)?;
     Ok(table)
-}
-
-/// When a wait that starts now ends, in nanoseconds; `None` if never.
-fn deadline(now: u64, timeout: &Value) -> Option<u64> {
-    let span: Span = seconds::of_value(timeout)??;
-    Some(now.saturating_add(span.nanos()).min(i64::MAX as u64))
 }
 
 /// The text of an error as a program may catch it; `None` if it ends the process.

@@ -105,38 +105,8 @@ function ipc.sendServiceEvent(service, name, param)
   return one(k.send_service_event(service, name, param))
 end
 
--- A dead sender's silence ends a wait without a timeout; one with a timeout is waited out.
-local function receive_from(pid, name, timeout)
-  local deadline
-  if timeout ~= nil then
-    deadline = k.deadline(one(k.nanos()), timeout)
-  end
-  local code, a, b = k.receive_event(pid, name, timeout)
-  while code do
-    code, a, b = park()
-  end
-  if code == nil then
-    if a == nil then
-      return nil
-    end
-    return a, b
-  end
-  if a == "No such process" and timeout ~= nil then
-    if deadline then
-      none(k.rest(deadline))
-    else
-      while true do none(k.sleep(1 / 0)) end
-    end
-    return nil
-  end
-  error(a, 0)
-end
-
 function ipc.receiveEvent(pid, name, timeout)
-  if pid == nil then
-    return event(k.receive_event(nil, name, timeout))
-  end
-  return receive_from(pid, name, timeout)
+  return event(k.receive_event(pid, name, timeout))
 end
 
 function ipc.call(pid, name, param, timeout) return event(k.call(pid, name, param, timeout)) end

@@ -187,8 +187,9 @@ impl World {
     /// Answers what a process waits for, if the answer is there or can't come any more.
     fn wake(&mut self, pid: u64) {
         self.poll_waiting(pid);
+        // With a deadline it is waited out.
         let orphan = match self.processes.get(&pid).and_then(|process| process.wait.as_ref()) {
-            Some((Wait::Receive(Filter { sender: Some(sender), .. }), _)) => {
+            Some((Wait::Receive(Filter { sender: Some(sender), .. }), None)) => {
                 !self.processes.contains_key(&sender.number())
             }
             _ => false,
@@ -286,7 +287,7 @@ impl World {
         if let Some(answer) = Self::poll(process, &wait) {
             return Some(answer);
         }
-        if dead {
+        if dead && timeout.is_none() {
             return Some(Resume::Error(Errno::ESRCH));
         }
         if timeout == Some(Span::ZERO) && !matches!(wait, Wait::Sleep) {
