@@ -39,7 +39,7 @@ fn unknown_options_and_names() {
     refused(&["run", "--what", "service"], &["--what"]);
     refused(&["walk"], &["walk"]);
     refused(&[], &["Usage"]);
-    refused(&["run", "--policy", "lottery", "service"], &["lottery"]);
+    refused(&["run", "--policy", "fairest", "service"], &["fairest"]);
     refused(&["run", "--policy", "rr:slice=soon", "service"], &["soon"]);
     refused(&["run", "--policy", "rr:speed=1ms", "service"], &["speed"]);
     refused(&["run", "--cpus", "0", "service"], &["--cpus"]);

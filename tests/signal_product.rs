@@ -207,7 +207,8 @@ fn attempt(sys: &Sys, case: Case, locks: Locks, child: Option<Pid>) -> Result<St
         Semaphore => sys.acquire(locks.semaphore, None).map(|()| "acquired".into()),
         Condition => sys.wait_condition(locks.condition, locks.free, None).map(|_| "woken".into()),
         Barrier => sys.wait_barrier(locks.barrier, None).map(|_| "open".into()),
-        Burst => sys.compute(20 * MS).map(|()| "computed".into()),
+        // A little more, so that the controller looks at 20 ms before the victim goes on.
+        Burst => sys.compute(20 * MS + Duration::from_nanos(1)).map(|()| "computed".into()),
         NotStarted => Ok("started".into()),
         Exiting | Dead => sys.exit(7),
     }

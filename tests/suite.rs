@@ -22,6 +22,10 @@ mod signal_oracle;
 mod boundaries;
 // Sending events.
 mod events;
+// How processes ask to be scheduled, and their jobs.
+mod scheduling;
+// Results of the scheduling literature.
+mod literature;
 // Service names.
 mod names;
 // Receiving events.

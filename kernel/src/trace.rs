@@ -252,6 +252,15 @@ whats! {
     };
     /// It did something whose result may differ from run to run.
     36 Unrepeatable "unrepeatable";
+    /// It began a job.
+    37 JobReleased "job_released" {
+        /// When the job is, or was, released.
+        release: Tick,
+        /// When it is to be done; the end of time if it has no deadline.
+        deadline: Tick,
+    };
+    /// It ended its job.
+    38 JobDone "job_done";
 }
 
 /// One line, such as `[0.000000000] cpu 0 pid 1 trap name=getpid`.
@@ -280,7 +289,8 @@ impl fmt::Display for What<'_> {
             | What::HandlerEnded
             | What::TimedOut
             | What::Abandoned
-            | What::Unrepeatable => Ok(()),
+            | What::Unrepeatable
+            | What::JobDone => Ok(()),
             What::Spawned { parent, name } => write!(f, " parent={parent} name={name:?}"),
             What::Trap { name, kind: _ } => write!(f, " name={name}"),
             What::Blocked { on } => write!(f, " on={on:?}"),
@@ -305,6 +315,9 @@ impl fmt::Display for What<'_> {
             What::Monitored { pid } => write!(f, " pid={pid}"),
             What::Noticed { child } => write!(f, " child={child}"),
             What::Exited { status } => write!(f, " status={:?}", status.to_string()),
+            What::JobReleased { release, deadline } => {
+                write!(f, " release={release} deadline={deadline}")
+            }
             What::Logged { text } => write!(f, " text={:?}", Bytes::from(*text)),
         }
     }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use crate::{ExitStatus, Gate, Resume};
+use crate::{ExitStatus, Gate, Resume, Scheduling};
 
 /// What a process runs, as `spawn` takes it.
 pub struct Program {
@@ -9,6 +9,8 @@ pub struct Program {
     pub code: Code,
     /// The rules that it starts with.
     pub personality: Personality,
+    /// How it is scheduled; `None`: as its parent is.
+    pub scheduling: Option<Rc<Scheduling>>,
 }
 
 /// The main function of a program on a stack of its own.
@@ -25,12 +27,20 @@ pub enum Code {
 impl Program {
     /// A program with a stack of its own, under POSIX rules.
     pub fn native(main: impl FnOnce(&dyn Gate) -> ExitStatus + 'static) -> Program {
-        Program { code: Code::Native(Box::new(main)), personality: Personality::Posix }
+        let code = Code::Native(Box::new(main));
+        Program { code, personality: Personality::Posix, scheduling: None }
     }
 
     /// A program that is stepped, under Phoenix rules.
     pub fn stepped(body: impl Body + 'static) -> Program {
-        Program { code: Code::Stepped(Box::new(body)), personality: Personality::Phoenix }
+        let code = Code::Stepped(Box::new(body));
+        Program { code, personality: Personality::Phoenix, scheduling: None }
+    }
+
+    /// The same, scheduled so from its start.
+    #[must_use]
+    pub fn scheduled(self, scheduling: impl Into<Rc<Scheduling>>) -> Program {
+        Program { scheduling: Some(scheduling.into()), ..self }
     }
 }
 

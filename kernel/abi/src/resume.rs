@@ -1,6 +1,6 @@
 use crate::{
-    Bytes, Disposition, Errno, Event, Exit, LockId, Pid, ProcessInfo, Signal, SignalSet, Span,
-    Tick, TimerId,
+    Bytes, Disposition, Errno, Event, Exit, LockId, Pid, ProcessInfo, Scheduling, Signal,
+    SignalSet, Span, Tick, TimerId,
 };
 
 /// What a process is resumed with: the answer to its trap, or something to do first.
@@ -23,6 +23,8 @@ pub enum Resume {
     Number(u64),
     /// `nice`.
     Nice(i8),
+    /// `sched_getattr`.
+    Scheduling(Box<Scheduling>),
     /// `now`.
     Tick(Tick),
     /// `cancel`: the time that was left.

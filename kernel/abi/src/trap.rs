@@ -1,6 +1,6 @@
 use crate::{
     Bytes, Disposition, ExitStatus, Filter, LockId, LockKind, MaskHow, Name, Pid, Program,
-    SignalNumber, SignalSet, Span, Tick, TimerId, Token, Value,
+    Scheduling, SignalNumber, SignalSet, Span, Tick, TimerId, Token, Value,
 };
 
 macro_rules! traps {
@@ -63,6 +63,27 @@ traps! {
         /// Whose; `None` is the caller.
         pid: Option<Pid>,
     };
+    /// Changes how a process is scheduled.
+    SchedSetattr "sched_setattr" {
+        /// Whose; `None` is the caller.
+        pid: Option<Pid>,
+        /// How.
+        scheduling: Box<Scheduling>,
+    };
+    /// How a process is scheduled.
+    SchedGetattr "sched_getattr" {
+        /// Whose; `None` is the caller.
+        pid: Option<Pid>,
+    };
+    /// Ends the caller's job, if it is in one, and waits for the release of its next.
+    BeginJob "begin_job" {
+        /// When that is, or was.
+        release: Tick,
+        /// When it is to be done; `None`: as the caller's scheduling says.
+        deadline: Option<Tick>,
+    };
+    /// Ends the caller's job.
+    EndJob "end_job";
     /// Signals a process.
     Kill "kill" {
         /// Whom.
@@ -363,6 +384,7 @@ impl Trap {
                 | Trap::Yield
                 | Trap::Sleep { .. }
                 | Trap::SleepUntil { .. }
+                | Trap::BeginJob { .. }
                 | Trap::Compute { .. }
                 | Trap::Lock { .. }
                 | Trap::Acquire { .. }

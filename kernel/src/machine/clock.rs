@@ -77,11 +77,18 @@ impl Machine {
                 self.fire(alarm);
                 continue;
             }
-            return match self.timers.next_at(limit) {
-                Some(at) => Next::Advance(at),
-                None if self.timers.is_empty() => Next::Stuck,
-                None => Next::Limit,
-            };
+            return self.next_time(limit);
+        }
+    }
+
+    /// Where the clock goes when nothing can run now.
+    fn next_time(&mut self, limit: Tick) -> Next {
+        let wanted = self.policy.next_timer().filter(|_| self.is_active());
+        let in_time = wanted.filter(|&at| at <= limit);
+        match self.timers.next_at(limit).into_iter().chain(in_time).min() {
+            Some(at) => Next::Advance(at),
+            None if self.timers.is_empty() && wanted.is_none() => Next::Stuck,
+            None => Next::Limit,
         }
     }
 
@@ -106,6 +113,9 @@ impl Machine {
             self.fire(alarm);
         }
         self.due = false;
+        if self.is_active() {
+            self.policy_timer();
+        }
     }
 
     fn fire(&mut self, alarm: Alarm) {

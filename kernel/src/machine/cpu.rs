@@ -52,30 +52,37 @@ pub(super) enum Phase {
 }
 
 impl Machine {
-    /// The next process whose code runs at this instant, each CPU having its turn in order.
+    /// The next process whose code runs at this instant. The CPUs that have one take turns in order;
+    /// the idle ones pick when no code is left to run, so that they choose among all who are ready
+    /// by then.
     pub(super) fn dispatch(&mut self) -> Option<Key> {
-        let count = self.cpus.len();
-        for _ in 0..count {
-            let cpu = self.cursor;
-            self.cursor = if cpu + 1 == count { 0 } else { cpu + 1 };
-            if let Some(key) = self.turn(cpu) {
-                return Some(key);
+        loop {
+            for _ in 0..self.cpus.len() {
+                let cpu = self.cursor;
+                self.cursor = if cpu + 1 == self.cpus.len() { 0 } else { cpu + 1 };
+                if let Some(key) = self.turn(cpu) {
+                    return Some(key);
+                }
+                if !self.victims.is_empty() {
+                    return None;
+                }
+            }
+            if !self.settle() {
+                return None;
             }
         }
-        None
     }
 
     /// One CPU's turn: `None` if no code runs on it.
     fn turn(&mut self, cpu: usize) -> Option<Key> {
         loop {
             let key = match self.cpus[cpu].phase {
-                Phase::Burst { .. } => return None,
-                Phase::Idle => self.pick(cpu)?,
+                Phase::Burst { .. } | Phase::Idle => return None,
                 Phase::SliceEnd => {
                     let key = self.current(cpu);
                     self.leave_cpu(key, Stop::SliceEnd);
                     self.requeue(key, Reason::SliceEnd);
-                    continue;
+                    return None;
                 }
                 Phase::Code => self.current(cpu),
             };
@@ -92,27 +99,25 @@ impl Machine {
         self.cpus[cpu].current.expect("invariant: a CPU that is not idle has a process")
     }
 
-    /// Gives an idle CPU to the process that the policy picks.
-    fn pick(&mut self, cpu: usize) -> Option<Key> {
-        if self.ready == 0 {
-            return None;
-        }
+    /// Gives an idle CPU to the process that the policy picks. Returns whether there is one.
+    fn pick(&mut self, cpu: usize) -> bool {
         let id = CpuId(cpu as u32);
-        let Pick { task, slice } = self.policy.pick_next(id, self.now)?;
+        let Some(Pick { task, slice }) = self.policy.pick_next(id, self.now) else { return false };
         let key = task.0 as Key;
         self.ready -= 1;
         self.counters.dispatches += 1;
         let process = &mut self.table[key];
         assert_eq!(process.state, State::Ready, "invariant: policies pick from the ready");
-        process.wait_time += self.now - process.ready_since;
+        process.account(self.now);
         process.state = State::Running(id);
         let cpu = &mut self.cpus[cpu];
         cpu.phase = Phase::Code;
+        self.idle -= 1;
         cpu.current = Some(key);
         cpu.slice_left = slice;
         cpu.ran = Span::ZERO;
         self.record(key, What::Dispatched);
-        Some(key)
+        true
     }
 
     /// Takes a running process off its CPU, with the account of what it used.
@@ -121,6 +126,7 @@ impl Machine {
         self.break_burst(id);
         let cpu = &mut self.cpus[id.0 as usize];
         cpu.phase = Phase::Idle;
+        self.idle += 1;
         cpu.current = None;
         let ran = cpu.ran;
         self.policy.put_prev(&self.table[key].task, id, ran, stop, self.now);
@@ -148,6 +154,7 @@ impl Machine {
         let key = cpu.current.expect("invariant: a CPU that is not idle has a process");
         let process = &mut self.table[key];
         process.cpu_time += used;
+        process.overhead += overhead;
         if let Some(left) = &mut process.task.burst {
             *left -= used;
         }
@@ -210,14 +217,17 @@ impl Machine {
     }
 
     /// Puts a process that can still run back into the policy's queue.
-    fn requeue(&mut self, key: Key, reason: Reason) {
+    pub(super) fn requeue(&mut self, key: Key, reason: Reason) {
         let process = &mut self.table[key];
+        process.account(self.now);
         process.state = State::Ready;
-        process.ready_since = self.now;
         self.enqueue(key, reason);
     }
 
     pub(super) fn enqueue(&mut self, key: Key, reason: Reason) {
+        if !self.is_active() {
+            self.policy_timer();
+        }
         self.ready += 1;
         self.policy.enqueue(&self.table[key].task, reason, self.now);
     }
@@ -225,9 +235,7 @@ impl Machine {
     /// Takes a ready process out of the policy's queue.
     pub(super) fn dequeue(&mut self, key: Key) {
         self.ready -= 1;
-        let process = &mut self.table[key];
-        process.wait_time += self.now - process.ready_since;
-        self.policy.dequeue(&process.task, self.now);
+        self.policy.dequeue(&self.table[key].task, self.now);
     }
 
     /// Whether a process is in the policy's queue.
@@ -236,28 +244,107 @@ impl Machine {
         process.state == State::Ready && !process.stopped
     }
 
-    /// Asks the policy whether a process that became ready takes a CPU from another.
+    /// Whether a process is queued or runs.
+    pub(super) fn is_active(&self) -> bool {
+        self.ready > 0 || self.idle < self.cpus.len()
+    }
+
+    /// Lets a process that became ready take a CPU from another, if the policy says so. While CPUs
+    /// are idle that has to wait until they have picked.
     pub(super) fn preempt_for(&mut self, woken: Key) {
+        if self.idle == 0 {
+            self.ask_preempt(woken);
+        } else {
+            self.woken.push(woken);
+        }
+    }
+
+    /// Lets the idle CPUs pick, lowest first, and then those who woke and were not picked preempt.
+    /// Returns whether any CPU changed hands.
+    fn settle(&mut self) -> bool {
+        let dispatches = self.counters.dispatches;
+        for cpu in 0..self.cpus.len() {
+            if self.ready == 0 || self.idle == 0 {
+                break;
+            }
+            if self.cpus[cpu].phase == Phase::Idle {
+                self.pick(cpu);
+            }
+        }
+        let mut changed = self.counters.dispatches != dispatches;
+        if !self.woken.is_empty() {
+            let preemptions = self.counters.preemptions;
+            let mut woken = std::mem::take(&mut self.woken);
+            for key in woken.drain(..) {
+                if self.table.has(key) && self.is_queued(key) {
+                    self.ask_preempt(key);
+                }
+            }
+            self.woken = woken;
+            changed |= self.counters.preemptions != preemptions;
+        }
+        changed
+    }
+
+    /// Asks the policy whether a queued process takes a CPU from another. Who lost its CPU may in
+    /// turn take one that the first may not use.
+    fn ask_preempt(&mut self, woken: Key) {
+        let mut next = Some(woken);
+        for _ in 0..self.cpus.len() {
+            let Some(key) = next else { return };
+            let running = self.running_for(key);
+            let cpu = self.policy.wakeup_preempt(&self.table[key].task, &running, self.now);
+            self.running = running;
+            let restricted = !self.table[key].task.scheduling.cpus.is_all();
+            let loser = cpu.and_then(|cpu| self.preempt(cpu));
+            next = loser.filter(|_| restricted);
+        }
+    }
+
+    /// The CPUs that `woken` may use and that are not idle, for the policy.
+    fn running_for(&mut self, woken: Key) -> Vec<Running> {
         let mut running = std::mem::take(&mut self.running);
         running.clear();
-        for (index, cpu) in self.cpus.iter().enumerate() {
-            let Some(key) = cpu.current else {
-                self.running = running;
-                return;
-            };
+        let woken = &self.table[woken].task;
+        running.extend(self.all_running().filter(|running| woken.may_use(running.cpu)));
+        running
+    }
+
+    fn all_running(&self) -> impl Iterator<Item = Running> {
+        self.cpus.iter().zip(0..).filter_map(|(cpu, index)| {
             let (used, _) = cpu.under_way(self.now);
-            let task = self.table[key].task.clone();
-            running.push(Running { cpu: CpuId(index as u32), task, ran: cpu.ran + used });
+            let mut task = self.table[cpu.current?].task.clone();
+            task.burst = task.burst.map(|left| left - used);
+            Some(Running { cpu: CpuId(index), task, ran: cpu.ran + used })
+        })
+    }
+
+    /// Takes a CPU from its process, which stays ready. Returns who that is.
+    pub(super) fn preempt(&mut self, cpu: CpuId) -> Option<Key> {
+        let key = self.cpus.get(cpu.0 as usize)?.current?;
+        self.record(key, What::Preempted);
+        self.leave_cpu(key, Stop::Preempted);
+        self.counters.preemptions += 1;
+        self.requeue(key, Reason::Preempted);
+        Some(key)
+    }
+
+    /// Calls the policy's timer, if it is due.
+    pub(super) fn policy_timer(&mut self) {
+        if self.policy.next_timer().is_none_or(|at| at > self.now) {
+            return;
         }
-        let task = &self.table[woken].task;
-        let preempted = self.policy.wakeup_preempt(task, &running, self.now);
-        self.running = running;
-        if let Some(id) = preempted {
-            let key = self.current(id.0 as usize);
-            self.record(key, What::Preempted);
-            self.leave_cpu(key, Stop::Preempted);
-            self.counters.preemptions += 1;
-            self.requeue(key, Reason::Preempted);
+        let running: Vec<_> = self.all_running().collect();
+        let preempted = self.policy.timer(&running, self.now);
+        let next = self.policy.next_timer();
+        assert!(
+            next.is_none_or(|at| at > self.now),
+            "policy {} wants a timer at {next:?}, which is not later than {}",
+            self.policy.spec(),
+            self.now
+        );
+        for cpu in preempted {
+            self.preempt(cpu);
         }
     }
 
@@ -303,7 +390,7 @@ impl Machine {
                 (process.cpu_time + used, process.wait_time)
             }
             State::Ready if !process.stopped => {
-                (process.cpu_time, process.wait_time + (self.now - process.ready_since))
+                (process.cpu_time, process.wait_time + (self.now - process.since))
             }
             _ => (process.cpu_time, process.wait_time),
         }

@@ -73,7 +73,7 @@ impl Machine {
             }
             _ => {
                 let what = "SIGCONT (it is stopped)".to_owned();
-                Waiter { pid, name, what, from: None, since: process.ready_since }
+                Waiter { pid, name, what, from: None, since: process.since }
             }
         }
     }

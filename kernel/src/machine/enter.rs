@@ -223,6 +223,7 @@ impl Machine {
             self.record(key, What::Blocked { on });
         }
         self.leave_cpu(key, Stop::Blocked);
+        self.table[key].account(self.now);
         self.table[key].state = State::Waiting;
     }
 
@@ -304,8 +305,8 @@ impl Machine {
     /// Puts a process that can run where the policy will find it.
     pub(super) fn make_ready(&mut self, key: Key, reason: Reason) {
         let process = &mut self.table[key];
+        process.account(self.now);
         process.state = State::Ready;
-        process.ready_since = self.now;
         if process.stopped {
             return;
         }
@@ -320,6 +321,7 @@ impl Machine {
         if process.stopped {
             return;
         }
+        process.account(self.now);
         process.stopped = true;
         self.record(key, What::Stopped);
         match self.table[key].state {
@@ -339,6 +341,7 @@ impl Machine {
         if !process.stopped {
             return;
         }
+        process.account(self.now);
         process.stopped = false;
         let state = process.state;
         self.record(key, What::Continued);

@@ -104,6 +104,7 @@ impl Machine {
             _ => {}
         }
         self.break_off(key);
+        self.table[key].account(self.now);
         self.table.hide(key);
     }
 
@@ -143,6 +144,7 @@ impl Machine {
         self.table.orphan(key);
         self.policy.forget(self.table[key].task.id);
         let process = self.table.remove(key);
+        process.check_accounts(self.now);
         let exit =
             Exit { pid: process.pid(), status, cpu_time: process.cpu_time, ended_at: self.now };
         self.counters.ended += 1;

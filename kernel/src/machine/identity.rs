@@ -1,5 +1,7 @@
 //! Who a process is, what is known of others, and small calls about oneself.
 
+use std::rc::Rc;
+
 use hothouse_abi::{Bytes, Errno, Name, Pid, ProcessInfo, Resume, StateInfo};
 
 use super::process::{Key, Process, State};
@@ -63,7 +65,7 @@ impl Machine {
             traps: process.traps,
             mailbox_depth: process.mailbox.len(),
             mailbox_peak: process.mailbox.peak() as usize,
-            nice: process.nice,
+            nice: process.task.scheduling.nice,
             started_at: process.started_at,
         })
     }
@@ -92,14 +94,16 @@ impl Machine {
             Some(pid) => self.table.find(pid).ok_or(Errno::ESRCH)?,
             None => key,
         };
-        let Some(level) = level else { return Ok(Resume::Nice(self.table[target].nice)) };
+        let Some(level) = level else {
+            return Ok(Resume::Nice(self.table[target].task.scheduling.nice));
+        };
         let level = i8::try_from(level).ok().filter(|level| (-20..=19).contains(level));
         let level = level.ok_or(Errno::EINVAL)?;
         let caller = &self.table[key];
         if !caller.is_root() && (level < 0 || caller.user != self.table[target].user) {
             return Err(Errno::EPERM);
         }
-        self.table[target].nice = level;
+        Rc::make_mut(&mut self.table[target].task.scheduling).nice = level;
         self.reprioritise(target);
         Ok(Resume::Nice(level))
     }

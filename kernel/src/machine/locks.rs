@@ -402,7 +402,7 @@ impl Machine {
     pub(super) fn reprioritise(&mut self, key: Key) {
         let mut affected = vec![key];
         while let Some(key) = affected.pop() {
-            let nice = self.inherited(key).min(self.table[key].nice);
+            let nice = self.inherited(key).min(self.table[key].task.scheduling.nice);
             if self.table[key].task.nice == nice {
                 continue;
             }
@@ -412,6 +412,7 @@ impl Machine {
             if queued {
                 self.preempt_for(key);
             }
+            self.reschedule(key);
             let process = &self.table[key];
             let under = process.rare.iter().flat_map(|rare| &rare.frames);
             for wait in process.wait.iter().chain(under.filter_map(|f| f.wait.as_ref())) {
@@ -426,7 +427,7 @@ impl Machine {
     /// Lets a process fall back to a level that it still inherits, or to its own.
     fn end_boost(&mut self, key: Key) {
         let process = &self.table[key];
-        if process.task.nice < process.nice {
+        if process.task.nice < process.task.scheduling.nice {
             self.reprioritise(key);
         }
     }

@@ -17,6 +17,7 @@ mod names;
 mod process;
 mod records;
 mod report;
+mod scheduling;
 mod signals;
 mod spawn;
 mod table;
@@ -84,8 +85,12 @@ pub(crate) struct Machine {
     cpus: Vec<Cpu>,
     /// The CPU whose turn it is at this instant.
     cursor: usize,
+    /// How many CPUs are idle.
+    idle: usize,
     /// How many processes are in the policy's queue.
     ready: usize,
+    /// Who was queued while CPUs were idle, and may preempt once those have picked.
+    woken: Vec<Key>,
     policy: Box<dyn Policy>,
     /// Kept between calls of `wakeup_preempt`, to save an allocation.
     running: Vec<Running>,
@@ -212,7 +217,9 @@ impl Machine {
             due: false,
             cpus: (0..settings.cpus.max(1)).map(|_| Cpu::default()).collect(),
             cursor: 0,
+            idle: settings.cpus.max(1) as usize,
             ready: 0,
+            woken: Vec::new(),
             policy: settings.policy,
             running: Vec::new(),
             names: HashMap::default(),
@@ -272,6 +279,14 @@ impl Machine {
             Trap::Getplist => self.getplist().put(answer),
             Trap::Getpinfo { pid } => self.getpinfo(*pid).put(answer),
             Trap::Nice { level, pid } => self.nice(key, *level, *pid).put(answer),
+            Trap::SchedSetattr { pid, scheduling } => {
+                self.sched_setattr(key, *pid, scheduling).put(answer)
+            }
+            Trap::SchedGetattr { pid } => self.sched_getattr(key, *pid).put(answer),
+            Trap::BeginJob { release, deadline } => {
+                self.begin_job(key, *release, *deadline).put(answer)
+            }
+            Trap::EndJob => self.end_job(key).put(answer),
             Trap::Kill { pid, signal } => self.kill(key, *pid, *signal).put(answer),
             Trap::Sigaction { signal, disposition } => {
                 self.sigaction(key, *signal, *disposition).put(answer)

@@ -10,7 +10,7 @@ use hothouse_abi::{
 use super::records::Records;
 use super::wait::{On, Wait};
 use crate::mailbox::Mailbox;
-use crate::policy::{CpuId, Task, TaskId};
+use crate::policy::{CpuId, Task};
 use crate::stream::Stream;
 use crate::timers::TimerKey;
 
@@ -33,8 +33,8 @@ pub(crate) struct Process {
     pub(crate) has_hooks: bool,
     /// A signal that tells where the process was ends it, and its body has not been asked.
     pub(crate) tells_place: bool,
-    /// The nice level without inheritance.
-    pub(crate) nice: i8,
+    /// Whether it began a job and has not ended it.
+    pub(crate) in_job: bool,
     /// The answer that it gets when it runs next.
     pub(crate) answer: Option<Resume>,
     /// What its parked trap waits for.
@@ -53,8 +53,13 @@ pub(crate) struct Process {
     pub(crate) mailbox: Mailbox,
     pub(crate) traps: u64,
     pub(crate) cpu_time: Span,
+    /// What switches and migrations cost it.
+    pub(crate) overhead: Span,
     pub(crate) wait_time: Span,
-    pub(crate) ready_since: Tick,
+    pub(crate) blocked_time: Span,
+    pub(crate) stopped_time: Span,
+    /// Since when it is ready, waiting or stopped.
+    pub(crate) since: Tick,
     pub(crate) started_at: Tick,
     pub(crate) last_cpu: Option<CpuId>,
     /// Its program until it runs first.
@@ -154,16 +159,16 @@ pub(crate) struct Calls {
 }
 
 impl Process {
-    pub(crate) fn new(id: TaskId, pid: Pid, name: Name, user: Name, program: Program) -> Process {
+    pub(crate) fn new(task: Task, name: Name, user: Name, program: Program) -> Process {
         Process {
-            task: Task { id, pid, nice: 0, burst: None },
+            task,
             state: State::Ready,
             stopped: false,
             personality: program.personality,
             notices: program.personality == Personality::Phoenix,
             has_hooks: false,
             tells_place: false,
-            nice: 0,
+            in_job: false,
             answer: Some(Resume::Start),
             wait: None,
             debt: Span::ZERO,
@@ -176,13 +181,42 @@ impl Process {
             mailbox: Mailbox::new(),
             traps: 0,
             cpu_time: Span::ZERO,
+            overhead: Span::ZERO,
             wait_time: Span::ZERO,
-            ready_since: Tick::ZERO,
+            blocked_time: Span::ZERO,
+            stopped_time: Span::ZERO,
+            since: Tick::ZERO,
             started_at: Tick::ZERO,
             last_cpu: None,
             program: Some(program),
             rare: None,
         }
+    }
+
+    /// Accounts for the time in the state that it is about to leave. Time with a CPU is accounted
+    /// for as it is used.
+    pub(crate) fn account(&mut self, now: Tick) {
+        let passed = now - self.since;
+        self.since = now;
+        match self.state {
+            _ if self.stopped => self.stopped_time += passed,
+            State::Ready => self.wait_time += passed,
+            State::Waiting => self.blocked_time += passed,
+            State::Running(_) | State::Dead => {}
+        }
+    }
+
+    /// Checks that the time since it was created is what went into its states, to the nanosecond.
+    pub(crate) fn check_accounts(&self, now: Tick) {
+        let run = self.cpu_time + self.overhead;
+        let away = self.wait_time + self.blocked_time + self.stopped_time;
+        assert_eq!(
+            run + away,
+            now - self.started_at,
+            "invariant: run + ready + blocked + stopped = lifetime, but not for pid {} {}: {self:?}",
+            self.pid(),
+            self.name
+        );
     }
 
     pub(crate) fn pid(&self) -> Pid {

@@ -1,9 +1,12 @@
 //! How processes come to be.
 
-use hothouse_abi::{Errno, Name, Pid, Program, Resume};
+use std::rc::Rc;
+
+use hothouse_abi::{Errno, Name, Pid, Program, Resume, Scheduling};
 
 use super::Machine;
 use super::process::Key;
+use super::scheduling::is_privileged;
 use crate::policy::Reason;
 use crate::trace::What;
 
@@ -19,13 +22,22 @@ impl Machine {
             return Err(Errno::EINVAL);
         }
         self.check_spawn(name)?;
+        let parent = &self.table[key];
+        let scheduling = match program.as_ref().and_then(|program| program.scheduling.clone()) {
+            Some(wanted) => {
+                self.check_scheduling(&wanted)?;
+                if !parent.is_root() && is_privileged(&wanted, &parent.task.scheduling) {
+                    return Err(Errno::EPERM);
+                }
+                wanted
+            }
+            None => inherited(&parent.task.scheduling),
+        };
         let program = program.take().expect("invariant: it was there");
         let user = self.table[key].user.clone();
         let child = self.table.insert(std::mem::take(name), user, program);
         self.table.adopt(key, child);
-        let nice = self.table[key].nice;
-        self.table[child].nice = nice;
-        self.table[child].task.nice = nice;
+        self.table[child].adopt_scheduling(scheduling, self.now);
         self.inherit_locks(key, child);
         Ok(Resume::Pid(self.started(child)))
     }
@@ -37,7 +49,12 @@ impl Machine {
         program: Program,
     ) -> Result<Pid, Errno> {
         self.check_spawn(&name)?;
+        let scheduling = program.scheduling.clone();
+        scheduling.iter().try_for_each(|wanted| self.check_scheduling(wanted))?;
         let key = self.table.insert(name, Name::short("root"), program);
+        if let Some(scheduling) = scheduling {
+            self.table[key].adopt_scheduling(scheduling, self.now);
+        }
         Ok(self.started(key))
     }
 
@@ -54,6 +71,7 @@ impl Machine {
     fn started(&mut self, key: Key) -> Pid {
         let process = &mut self.table[key];
         process.started_at = self.now;
+        process.since = self.now;
         let pid = process.pid();
         if self.listener.is_some() {
             let (parent, name) = (process.parent, process.name.clone());
@@ -63,4 +81,10 @@ impl Machine {
         self.make_ready(key, Reason::New);
         pid
     }
+}
+
+/// What a child gets of how its parent is scheduled; the same record where nothing is left out.
+fn inherited(parent: &Rc<Scheduling>) -> Rc<Scheduling> {
+    let own = parent.runtime.is_some() || parent.deadline.is_some() || parent.period.is_some();
+    if own { Rc::new(parent.inherited()) } else { parent.clone() }
 }

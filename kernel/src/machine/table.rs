@@ -1,14 +1,15 @@
 //! The process table: pids that are never used again over places that are.
 
 use std::ops::{Index, IndexMut};
+use std::rc::Rc;
 
 use hashbrown::HashMap;
-use hothouse_abi::{Pid, Program};
+use hothouse_abi::{Pid, Program, Scheduling};
 use rustc_hash::FxBuildHasher;
 use slab::Slab;
 
 use super::process::{Key, Link, Process, Siblings, State};
-use crate::policy::TaskId;
+use crate::policy::{Task, TaskId};
 
 /// All processes, by key and by pid.
 #[derive(Debug)]
@@ -17,11 +18,18 @@ pub(crate) struct Table {
     /// invariant: holds the key of each process that is not `Dead`, and nothing else.
     by_pid: HashMap<Pid, u32, FxBuildHasher>,
     last_pid: u64,
+    /// How a process is scheduled for which nothing else is said, shared by all of those.
+    scheduling: Rc<Scheduling>,
 }
 
 impl Table {
     pub(crate) fn new() -> Table {
-        Table { processes: Slab::new(), by_pid: HashMap::default(), last_pid: 0 }
+        Table {
+            processes: Slab::new(),
+            by_pid: HashMap::default(),
+            last_pid: 0,
+            scheduling: Rc::default(),
+        }
     }
 
     /// Makes a record for a new process with the next pid.
@@ -33,10 +41,11 @@ impl Table {
     ) -> Key {
         self.last_pid += 1;
         let pid = Pid::new(self.last_pid);
+        let scheduling = self.scheduling.clone();
         let entry = self.processes.vacant_entry();
         let key = entry.key();
         let id = TaskId(u32::try_from(key).expect("invariant: fewer than 2^32 processes"));
-        entry.insert(Process::new(id, pid, name, user, program));
+        entry.insert(Process::new(Task::with(id, pid, scheduling), name, user, program));
         self.by_pid.insert(pid, id.0);
         key
     }
@@ -58,6 +67,11 @@ impl Table {
     #[inline]
     pub(crate) fn find(&self, pid: Pid) -> Option<Key> {
         self.by_pid.get(&pid).map(|&key| key as Key)
+    }
+
+    /// Whether there is a record under this key.
+    pub(crate) fn has(&self, key: Key) -> bool {
+        self.processes.contains(key)
     }
 
     /// How many records there are, dead ones that are not yet buried included.

@@ -6,7 +6,7 @@
 
 use hothouse_abi::Tick;
 
-use super::{CpuId, Pick, Policy, Queue, Reason, Task};
+use super::{Asked, CpuId, Pick, Policy, Queue, Reason, Task};
 
 /// First come, first served.
 ///
@@ -17,6 +17,7 @@ use super::{CpuId, Pick, Policy, Queue, Reason, Task};
 #[derive(Debug, Default)]
 pub struct Fifo {
     ready: Queue,
+    asked: Asked,
 }
 
 impl Fifo {
@@ -32,6 +33,7 @@ impl Policy for Fifo {
     }
 
     fn enqueue(&mut self, task: &Task, _reason: Reason, _now: Tick) {
+        self.asked.note(task);
         self.ready.push_back(task.id);
     }
 
@@ -39,8 +41,10 @@ impl Policy for Fifo {
         self.ready.remove(task.id);
     }
 
-    fn pick_next(&mut self, _cpu: CpuId, _now: Tick) -> Option<Pick> {
-        self.ready.pop_front().map(|task| Pick { task, slice: None })
+    fn pick_next(&mut self, cpu: CpuId, _now: Tick) -> Option<Pick> {
+        let task = self.asked.first(self.ready.iter(), cpu)?;
+        self.ready.remove(task);
+        Some(Pick { task, slice: None })
     }
 }
 

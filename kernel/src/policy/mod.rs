@@ -24,23 +24,42 @@
 //! A policy decides by its arguments and its own state alone. Hash order, addresses, the host's
 //! clock and global counters decide nothing.
 
+mod asked;
+mod bsdmlfq;
+mod edf;
 mod fifo;
+mod lottery;
+mod ordered;
 mod prio;
 mod queue;
 mod random;
+mod rm;
 mod rr;
 mod spec;
+mod stride;
 #[cfg(test)]
 mod testing;
+mod urgent;
+mod weights;
 
-use hothouse_abi::{Pid, Span, Tick};
+use std::rc::Rc;
 
+use hothouse_abi::{Class, Pid, Scheduling, Span, Tick};
+
+pub use asked::Asked;
+pub use bsdmlfq::BsdMlfq;
+pub use edf::Edf;
 pub use fifo::Fifo;
+pub use lottery::Lottery;
+pub use ordered::Ordered;
 pub use prio::Prio;
 pub use queue::{Links, List, Queue};
 pub use random::Random;
+pub use rm::Rm;
 pub use rr::Rr;
 pub use spec::{POLICIES, PolicyError, policy};
+pub use stride::Stride;
+pub use weights::weight;
 
 /// The number of a simulated CPU, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +82,48 @@ pub struct Task {
     pub nice: i8,
     /// What is left of its burst; `None` while it is not known.
     pub burst: Option<Span>,
+    /// Its effective class.
+    pub class: Class,
+    /// When its job is to be done: the effective absolute deadline.
+    pub deadline: Option<Tick>,
+    /// Its effective period.
+    pub period: Option<Span>,
+    /// What it asked for itself, nothing inherited.
+    pub scheduling: Rc<Scheduling>,
+}
+
+impl Task {
+    /// A task that asks for nothing in particular.
+    ///
+    /// ```
+    /// use hothouse_abi::Pid;
+    /// use hothouse_kernel::policy::{CpuId, Task, TaskId};
+    /// let task = Task::new(TaskId(0), Pid::new(1));
+    /// assert!(task.nice == 0 && task.may_use(CpuId(3)));
+    /// ```
+    pub fn new(id: TaskId, pid: Pid) -> Task {
+        Task::with(id, pid, Rc::default())
+    }
+
+    /// A task that is to be scheduled so, and has no job yet.
+    pub fn with(id: TaskId, pid: Pid, scheduling: Rc<Scheduling>) -> Task {
+        Task {
+            id,
+            pid,
+            nice: scheduling.nice,
+            burst: None,
+            class: scheduling.class,
+            deadline: None,
+            period: scheduling.period,
+            scheduling,
+        }
+    }
+
+    /// Whether its CPUs include this one.
+    #[inline]
+    pub fn may_use(&self, cpu: CpuId) -> bool {
+        self.scheduling.cpus.contains(cpu.0)
+    }
 }
 
 /// Why a task is queued.
@@ -82,6 +143,8 @@ pub enum Reason {
     Yield,
     /// [`Policy::burst_start`] answered [`Burst::Requeue`].
     Burst,
+    /// How it is scheduled changed.
+    Changed,
 }
 
 /// Why a task left its CPU.
@@ -101,6 +164,8 @@ pub enum Stop {
     Yield,
     /// [`Policy::burst_start`] answered [`Burst::Requeue`].
     Burst,
+    /// It may no longer use this CPU.
+    Changed,
 }
 
 /// A policy's choice.
@@ -160,7 +225,7 @@ pub struct Running {
 ///
 /// let mut lifo = Lifo::default();
 /// for n in 0..2 {
-///     let task = Task { id: TaskId(n), pid: Pid::new(7), nice: 0, burst: None };
+///     let task = Task::new(TaskId(n), Pid::new(7));
 ///     lifo.enqueue(&task, Reason::New, Tick::ZERO);
 /// }
 /// assert_eq!(lifo.pick_next(CpuId(0), Tick::ZERO).unwrap().task, TaskId(1));
@@ -178,19 +243,20 @@ pub trait Policy {
     /// Takes a queued task out of the queue because it was stopped or killed. Expected in O(1).
     fn dequeue(&mut self, task: &Task, now: Tick);
 
-    /// Takes the task that `cpu` runs next out of the queue. The machine calls it for each idle CPU
-    /// when something was queued, lowest CPU first, and for a CPU whose task just left it. `None`
-    /// leaves the CPU idle.
+    /// Takes the task that `cpu` runs next out of the queue: one that [may use](Task::may_use) it.
+    /// The machine calls it for each idle CPU when something was queued, lowest CPU first, and for a
+    /// CPU whose task just left it. `None` leaves the CPU idle.
     fn pick_next(&mut self, cpu: CpuId, now: Tick) -> Option<Pick>;
 
     /// A task left its CPU after it `ran` for that long in this dispatch. For accounting only: if
     /// the task is still runnable, `enqueue` follows at once.
     fn put_prev(&mut self, task: &Task, cpu: CpuId, ran: Span, stop: Stop, now: Tick) {}
 
-    /// Whether the task that was just queued takes a CPU away, and which. The machine calls it
-    /// right after the `enqueue` of a task that was created, woken or continued, and only when no
-    /// CPU is idle; `running` has every CPU, lowest first. The task on the CPU that is returned gets
-    /// its `put_prev` and `enqueue` (both `Preempted`), and then the CPU calls `pick_next`.
+    /// Whether a queued task takes a CPU away, and which. The machine calls it for a task that was
+    /// created, woken or continued, or whose place changed, once the idle CPUs have picked and left
+    /// it queued; `running` has the CPUs that it may use and that are not idle, lowest first, each
+    /// with what is left of its task's burst. The task on the CPU that is returned gets its
+    /// `put_prev` and `enqueue` (both `Preempted`), and then the CPU calls `pick_next`.
     fn wakeup_preempt(&mut self, woken: &Task, running: &[Running], now: Tick) -> Option<CpuId> {
         None
     }
@@ -202,10 +268,33 @@ pub trait Policy {
         Burst::Keep
     }
 
-    /// The task's effective nice level changed, by `nice` or by what it inherits through a lock;
-    /// `task` has the new one. `queued` tells that it is in the ready queue: the policy then moves
+    /// The task's effective nice level or deadline changed, or how it is scheduled: by `nice`, by
+    /// `sched_setattr`, by a new job, or by what it inherits through a lock; `task` has it as it is
+    /// now. `queued` tells that it is in the ready queue: the policy then moves
     /// it to its new place, without a `dequeue` and an `enqueue`.
     fn changed(&mut self, task: &Task, queued: bool, now: Tick) {}
+
+    /// Whether a running task gives its CPU up, now that it has become less urgent: somebody who is
+    /// queued comes before it. On `true` its `put_prev` and `enqueue` follow (both `Preempted`), then
+    /// `pick_next`. The machine asks after a `changed` of a running task.
+    fn yields(&mut self, task: &Task, cpu: CpuId, now: Tick) -> bool {
+        false
+    }
+
+    /// The next time at which the policy wants [`timer`](Policy::timer) to be called. The machine
+    /// asks after each of its calls.
+    fn next_timer(&self) -> Option<Tick> {
+        None
+    }
+
+    /// The time that [`next_timer`](Policy::next_timer) named has come. It is called at that very
+    /// time while a task is queued or runs; on a machine that was idle meanwhile, it is called
+    /// before the next `enqueue`, and `now` may then be later than what was asked for. The CPUs that
+    /// are returned are taken from their tasks, as by `wakeup_preempt`. The next time must be later
+    /// than `now`.
+    fn timer(&mut self, running: &[Running], now: Tick) -> Vec<CpuId> {
+        Vec::new()
+    }
 
     /// The task ended and nothing more will be said of it: drop what is kept under its number,
     /// which another task may get.

@@ -8,14 +8,15 @@
 //!    `preempt=false` it waits until a CPU is free.
 //! 4. A preempted task goes to the head of its level and gets what was left of its slice; every
 //!    other dispatch starts a fresh one. If its slice ended at that very instant, rule 2 holds.
-//! 5. A ready task whose level changes goes to the tail of the new one.
+//! 5. A ready task whose level changes goes to the tail of the new one. A running task whose level
+//!    becomes worse than that of a ready one is preempted (unless `preempt=false`).
 //!
 //! Source: POSIX.1-2017, `SCHED_RR`, with nice levels as priorities.
 
 use hothouse_abi::{Span, Tick};
 
 use super::spec::format_span;
-use super::{CpuId, Links, List, Pick, Policy, Reason, Running, Stop, Task, TaskId};
+use super::{Asked, CpuId, Links, List, Pick, Policy, Reason, Running, Stop, Task, TaskId};
 
 const LEVELS: usize = 40;
 
@@ -32,6 +33,7 @@ pub struct Prio {
     /// Which levels have ready tasks, a bit each.
     occupied: u64,
     tasks: Vec<Kept>,
+    asked: Asked,
     preempt: bool,
     slice: Span,
 }
@@ -57,7 +59,15 @@ impl Prio {
     pub fn new(preempt: bool, slice: Span) -> Prio {
         assert!(!slice.is_zero(), "a slice has a length");
         let levels = [List::new(); LEVELS];
-        Prio { links: Links::new(), levels, occupied: 0, tasks: Vec::new(), preempt, slice }
+        Prio {
+            links: Links::new(),
+            levels,
+            occupied: 0,
+            tasks: Vec::new(),
+            asked: Asked::default(),
+            preempt,
+            slice,
+        }
     }
 
     fn kept(&mut self, id: TaskId) -> &mut Kept {
@@ -68,8 +78,13 @@ impl Prio {
         &mut self.tasks[index]
     }
 
+    fn slice_of(&self, task: &Task) -> Span {
+        task.scheduling.slice.unwrap_or(self.slice)
+    }
+
     /// Queues at the head or the tail of the task's level.
     fn push(&mut self, task: &Task, at_head: bool) {
+        self.asked.note(task);
         let level = level(task);
         self.kept(task.id).level = level;
         let list = &mut self.levels[usize::from(level)];
@@ -79,6 +94,19 @@ impl Prio {
             list.push_back(&mut self.links, task.id);
         }
         self.occupied |= 1 << level;
+    }
+
+    /// The first task of the best level that may use a CPU.
+    fn first_for(&self, cpu: CpuId) -> Option<TaskId> {
+        let mut occupied = self.occupied;
+        while occupied != 0 {
+            let list = &self.levels[occupied.trailing_zeros() as usize];
+            if let Some(task) = self.asked.first(list.iter(&self.links), cpu) {
+                return Some(task);
+            }
+            occupied &= occupied - 1;
+        }
+        None
     }
 
     /// Takes a queued task out of the level that it is in, whatever its nice level is now.
@@ -109,7 +137,7 @@ impl Policy for Prio {
     }
 
     fn enqueue(&mut self, task: &Task, reason: Reason, _now: Tick) {
-        let slice = self.slice;
+        let slice = self.slice_of(task);
         let kept = self.kept(task.id);
         let used_up = kept.left.is_zero();
         if used_up {
@@ -122,15 +150,14 @@ impl Policy for Prio {
         self.remove(task.id);
     }
 
-    fn pick_next(&mut self, _cpu: CpuId, _now: Tick) -> Option<Pick> {
-        let level = self.occupied.trailing_zeros() as usize;
-        let task = self.levels.get(level)?.front()?;
+    fn pick_next(&mut self, cpu: CpuId, _now: Tick) -> Option<Pick> {
+        let task = self.first_for(cpu)?;
         self.remove(task);
         Some(Pick { task, slice: Some(self.kept(task).left) })
     }
 
     fn put_prev(&mut self, task: &Task, _cpu: CpuId, ran: Span, stop: Stop, _now: Tick) {
-        let slice = self.slice;
+        let slice = self.slice_of(task);
         let kept = self.kept(task.id);
         let left = kept.left - ran;
         kept.left = if stop == Stop::Preempted { left } else { slice };
@@ -146,6 +173,11 @@ impl Policy for Prio {
             self.remove(task.id);
             self.push(task, false);
         }
+    }
+
+    fn yields(&mut self, task: &Task, cpu: CpuId, _now: Tick) -> bool {
+        let best = self.first_for(cpu).map(|id| self.kept(id).level);
+        self.preempt && best.is_some_and(|best| best < level(task))
     }
 
     fn forget(&mut self, id: TaskId) {

@@ -7,7 +7,7 @@
 
 use hothouse_abi::Tick;
 
-use super::{CpuId, Pick, Policy, Reason, Task, TaskId};
+use super::{Asked, CpuId, Pick, Policy, Reason, Task, TaskId};
 use crate::stream::{Stream, StreamKind};
 
 /// Uniform choice.
@@ -22,6 +22,7 @@ pub struct Random {
     ready: Vec<TaskId>,
     /// Where in `ready` each queued task is.
     places: Vec<u32>,
+    asked: Asked,
     stream: Stream,
     seed: Option<u64>,
 }
@@ -29,7 +30,13 @@ pub struct Random {
 impl Random {
     /// Draws from `stream`.
     pub fn new(stream: Stream) -> Random {
-        Random { ready: Vec::new(), places: Vec::new(), stream, seed: None }
+        Random {
+            ready: Vec::new(),
+            places: Vec::new(),
+            asked: Asked::default(),
+            stream,
+            seed: None,
+        }
     }
 
     /// Draws from a stream with a seed of its own, whatever the machine's is.
@@ -53,6 +60,7 @@ impl Policy for Random {
     }
 
     fn enqueue(&mut self, task: &Task, _reason: Reason, _now: Tick) {
+        self.asked.note(task);
         let index = task.id.0 as usize;
         if index >= self.places.len() {
             self.places.resize(index + 1, 0);
@@ -67,12 +75,15 @@ impl Policy for Random {
         self.take(place);
     }
 
-    fn pick_next(&mut self, _cpu: CpuId, _now: Tick) -> Option<Pick> {
-        let place = match self.ready.len() {
+    fn pick_next(&mut self, cpu: CpuId, _now: Tick) -> Option<Pick> {
+        let places = || (0..self.ready.len()).filter(|&at| self.asked.allows(self.ready[at], cpu));
+        let count = if self.asked.is_empty() { self.ready.len() } else { places().count() };
+        let nth = match count {
             0 => return None,
             1 => 0,
             count => self.stream.below(count as u64) as usize,
         };
+        let place = if self.asked.is_empty() { nth } else { places().nth(nth)? };
         Some(Pick { task: self.take(place), slice: None })
     }
 }

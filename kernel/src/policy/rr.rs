@@ -11,7 +11,7 @@
 use hothouse_abi::{Span, Tick};
 
 use super::spec::format_span;
-use super::{CpuId, Pick, Policy, Queue, Reason, Task};
+use super::{Asked, CpuId, Pick, Policy, Queue, Reason, Task};
 
 /// Round robin.
 ///
@@ -23,6 +23,7 @@ use super::{CpuId, Pick, Policy, Queue, Reason, Task};
 #[derive(Debug)]
 pub struct Rr {
     ready: Queue,
+    asked: Asked,
     slice: Span,
 }
 
@@ -37,7 +38,7 @@ impl Rr {
     /// If the slice is zero.
     pub fn new(slice: Span) -> Rr {
         assert!(!slice.is_zero(), "a slice has a length");
-        Rr { ready: Queue::new(), slice }
+        Rr { ready: Queue::new(), asked: Asked::default(), slice }
     }
 }
 
@@ -53,6 +54,7 @@ impl Policy for Rr {
     }
 
     fn enqueue(&mut self, task: &Task, _reason: Reason, _now: Tick) {
+        self.asked.note(task);
         self.ready.push_back(task.id);
     }
 
@@ -60,8 +62,10 @@ impl Policy for Rr {
         self.ready.remove(task.id);
     }
 
-    fn pick_next(&mut self, _cpu: CpuId, _now: Tick) -> Option<Pick> {
-        self.ready.pop_front().map(|task| Pick { task, slice: Some(self.slice) })
+    fn pick_next(&mut self, cpu: CpuId, _now: Tick) -> Option<Pick> {
+        let task = self.asked.first(self.ready.iter(), cpu)?;
+        self.ready.remove(task);
+        Some(Pick { task, slice: Some(self.asked.slice(task, self.slice)) })
     }
 }
 

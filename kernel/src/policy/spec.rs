@@ -4,7 +4,7 @@ use std::fmt;
 
 use hothouse_abi::Span;
 
-use super::{Fifo, Policy, Prio, Random, Rr};
+use super::{BsdMlfq, Edf, Fifo, Lottery, Policy, Prio, Random, Rm, Rr, Stride};
 use crate::stream::Stream;
 
 /// Every policy: its id, its parameters with their defaults, and what it does.
@@ -16,6 +16,11 @@ pub const POLICIES: &[(&str, &str, &str)] = &[
         "preempt=true,slice=10ms",
         "fixed priority, lower nice first, round robin among equals",
     ),
+    ("bsdmlfq", "", "feedback queue of 4.4BSD: who used much CPU time lately runs later"),
+    ("lottery", "slice=10ms", "each dispatch draws a ticket"),
+    ("stride", "slice=10ms", "proportional shares by tickets, without chance"),
+    ("edf", "", "earliest deadline first"),
+    ("rm", "", "rate monotonic: fixed priority by period"),
     ("random", "seed=N", "uniform choice; without a seed, drawn from the machine's"),
 ];
 
@@ -37,8 +42,8 @@ const UNITS: [(&str, u64); 4] = [("s", 1_000_000_000), ("ms", 1_000_000), ("us",
 /// let stream = Stream::derive(42, StreamKind::Policy, 0);
 /// assert_eq!(policy("rr:slice=2.5ms", stream.clone()).unwrap().spec(), "rr:slice=2.5ms");
 /// let error = policy("rrr", stream).err().unwrap();
-/// let text = r#"no policy "rrr"; did you mean "rr"? There are: fifo, rr, prio, random"#;
-/// assert_eq!(error.to_string(), text);
+/// let text = r#"no policy "rrr"; did you mean "rr"? There are: fifo, rr, "#;
+/// assert!(error.to_string().starts_with(text));
 /// ```
 pub fn policy(spec: &str, stream: Stream) -> Result<Box<dyn Policy>, PolicyError> {
     let mut params = Params::parse(spec)?;
@@ -49,6 +54,13 @@ pub fn policy(spec: &str, stream: Stream) -> Result<Box<dyn Policy>, PolicyError
             let preempt = params.flag("preempt")?.unwrap_or(true);
             Box::new(Prio::new(preempt, params.span("slice")?.unwrap_or(Prio::SLICE)))
         }
+        "bsdmlfq" => Box::new(BsdMlfq::new()),
+        "lottery" => {
+            Box::new(Lottery::new(params.span("slice")?.unwrap_or(Lottery::SLICE), stream))
+        }
+        "stride" => Box::new(Stride::new(params.span("slice")?.unwrap_or(Stride::SLICE))),
+        "edf" => Box::new(Edf::new()),
+        "rm" => Box::new(Rm::new()),
         "random" => match params.number("seed")? {
             Some(seed) => Box::new(Random::seeded(seed)),
             None => Box::new(Random::new(stream)),

@@ -32,7 +32,7 @@ pub(super) fn attempts() -> impl Strategy<Value = Vec<Attempt>> {
 }
 
 pub(super) fn task(id: u32, nice: i8) -> Task {
-    Task { id: TaskId(id), pid: Pid::new(u64::from(id) + 1), nice, burst: None }
+    Task { nice, ..Task::new(TaskId(id), Pid::new(u64::from(id) + 1)) }
 }
 
 pub(super) fn running(cpu: u32, id: u32, nice: i8) -> Running {

@@ -58,7 +58,12 @@ fn fields(what: &What<'_>, out: &mut Vec<u8>) {
         | What::HandlerEnded
         | What::TimedOut
         | What::Abandoned
-        | What::Unrepeatable => {}
+        | What::Unrepeatable
+        | What::JobDone => {}
+        What::JobReleased { release, deadline } => {
+            varint(out, release.nanos());
+            varint(out, deadline.nanos());
+        }
         What::Trap { name: text, kind: _ } | What::Blocked { on: text } => {
             bytes(out, text.as_bytes());
         }

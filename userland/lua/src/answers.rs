@@ -112,6 +112,8 @@ pub(crate) fn to_lua(
             Value::Table(lua.create_sequence_from(numbers)?)
         }
         Resume::Signal(signal) => Value::Integer(signal.number().into()),
+        // No call of the Lua API asks for it.
+        Resume::Scheduling(_) => Value::Nil,
         Resume::Start | Resume::Unit | Resume::Handler(_) | Resume::Hooks | Resume::Unwind => {
             return Ok(Reply(Value::Nil, Value::Nil, Value::Nil));
         }

@@ -42,9 +42,9 @@ mod tests;
 pub use action::{Action, Handler};
 pub use deadline::Deadline;
 pub use hothouse_abi::{
-    Bytes, Errno, Event, EventKind, Exit, ExitStatus, Filter, LockId, LockKind, MaskHow, Name, Pid,
-    ProcessInfo, Program, Protocol, Signal, SignalNumber, SignalSet, Span, StateInfo, Tick,
-    TimerId, Token, Unwinding, Value,
+    Bytes, Class, CpuSet, Errno, Event, EventKind, Exit, ExitStatus, Filter, LockId, LockKind,
+    MaskHow, Name, Pid, ProcessInfo, Program, Protocol, Scheduling, Signal, SignalNumber,
+    SignalSet, Span, StateInfo, Tick, TimerId, Token, Unwinding, Value,
 };
 pub use locks::{Barrier, Condition, Mutex, MutexGuard, Permit, Semaphore};
 pub use outcome::Outcome;

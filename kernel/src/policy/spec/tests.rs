@@ -29,7 +29,8 @@ fn parameters_are_read_in_any_order() {
 
 #[test]
 fn errors_say_what_is_wrong_and_what_there_is() {
-    let known = "There are: fifo, rr, prio, random";
+    let ids: Vec<_> = POLICIES.iter().map(|(id, ..)| *id).collect();
+    let known = format!("There are: {}", ids.join(", "));
     let cases = [
         ("", format!("no policy \"\". {known}")),
         ("zzz", format!("no policy \"zzz\". {known}")),

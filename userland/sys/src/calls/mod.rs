@@ -20,6 +20,7 @@ mod event;
 mod lock;
 mod name;
 mod process;
+mod scheduling;
 mod signal;
 mod time;
 

@@ -1,0 +1,159 @@
+//! How processes ask to be scheduled, and their jobs.
+
+use std::rc::Rc;
+
+use hothouse_abi::{Class, Errno, Pid, Resume, Scheduling, Tick};
+
+use super::process::{Key, Process, State};
+use super::wait::On;
+use super::{Machine, Outcome};
+use crate::policy::{Reason, Stop, Task};
+use crate::trace::What;
+
+impl Machine {
+    /// `sched_getattr`.
+    pub(super) fn sched_getattr(&mut self, key: Key, pid: Option<Pid>) -> Result<Resume, Errno> {
+        let target = self.subject(key, pid)?;
+        let scheduling = Scheduling::clone(&self.table[target].task.scheduling);
+        Ok(Resume::Scheduling(Box::new(scheduling)))
+    }
+
+    /// `sched_setattr`.
+    pub(super) fn sched_setattr(
+        &mut self,
+        key: Key,
+        pid: Option<Pid>,
+        wanted: &Scheduling,
+    ) -> Result<(), Errno> {
+        let target = self.subject(key, pid)?;
+        self.check_scheduling(wanted)?;
+        let (caller, process) = (&self.table[key], &self.table[target]);
+        let before = &process.task.scheduling;
+        if !caller.is_root() && (caller.user != process.user || is_privileged(wanted, before)) {
+            return Err(Errno::EPERM);
+        }
+        self.set_scheduling(target, Rc::new(wanted.clone()));
+        Ok(())
+    }
+
+    fn subject(&self, key: Key, pid: Option<Pid>) -> Result<Key, Errno> {
+        pid.map_or(Some(key), |pid| self.table.find(pid)).ok_or(Errno::ESRCH)
+    }
+
+    /// Whether this machine can schedule so at all.
+    pub(super) fn check_scheduling(&self, wanted: &Scheduling) -> Result<(), Errno> {
+        let priority_fits = match wanted.class {
+            Class::Fifo(priority) | Class::RoundRobin(priority) => (1..=99).contains(&priority),
+            Class::Deadline => wanted.runtime.is_some() && wanted.relative_deadline().is_some(),
+            Class::Normal => true,
+        };
+        let deadline = wanted.relative_deadline();
+        let lengths = [wanted.slice, wanted.runtime, wanted.deadline, wanted.period];
+        let fits = priority_fits
+            && (-20..=19).contains(&wanted.nice)
+            && wanted.tickets != Some(0)
+            && lengths.into_iter().flatten().all(|length| !length.is_zero())
+            && wanted.runtime.zip(deadline).is_none_or(|(runtime, limit)| runtime <= limit)
+            && wanted.deadline.zip(wanted.period).is_none_or(|(limit, period)| limit <= period)
+            && !wanted.cpus.is_empty_of(self.cpus.len() as u32);
+        if fits { Ok(()) } else { Err(Errno::EINVAL) }
+    }
+
+    /// Changes how a process is scheduled; one that runs on a CPU that it may no longer use leaves
+    /// it.
+    fn set_scheduling(&mut self, key: Key, wanted: Rc<Scheduling>) {
+        let queued = self.is_queued(key);
+        if queued {
+            self.policy.dequeue(&self.table[key].task, self.now);
+        }
+        let task = &mut self.table[key].task;
+        task.class = wanted.class;
+        task.period = wanted.period;
+        task.scheduling = wanted;
+        self.policy.changed(task, false, self.now);
+        if queued {
+            self.policy.enqueue(&self.table[key].task, Reason::Changed, self.now);
+            self.preempt_for(key);
+        }
+        self.reprioritise(key);
+        self.reschedule(key);
+        if let State::Running(cpu) = self.table[key].state
+            && !self.table[key].task.may_use(cpu)
+        {
+            self.leave_cpu(key, Stop::Changed);
+            self.requeue(key, Reason::Changed);
+            self.preempt_for(key);
+        }
+    }
+
+    /// `begin_job`.
+    pub(super) fn begin_job(&mut self, key: Key, release: Tick, deadline: Option<Tick>) -> Outcome {
+        self.finish_job(key);
+        let task = &mut self.table[key].task;
+        task.deadline = deadline.or_else(|| deadline_of(task, release));
+        let deadline = task.deadline;
+        self.table[key].in_job = true;
+        self.record(key, What::JobReleased { release, deadline: deadline.unwrap_or(Tick::MAX) });
+        self.policy.changed(&self.table[key].task, false, self.now);
+        if release > self.now {
+            self.start_wait(key, On::Sleep, Some(release).filter(|&tick| tick < Tick::MAX));
+            return Outcome::Wait;
+        }
+        self.table[key].answer = Some(Resume::Unit);
+        self.reschedule(key);
+        Outcome::Enter
+    }
+
+    /// `end_job`.
+    pub(super) fn end_job(&mut self, key: Key) -> Result<(), Errno> {
+        if !self.finish_job(key) {
+            return Err(Errno::EINVAL);
+        }
+        self.policy.changed(&self.table[key].task, false, self.now);
+        Ok(())
+    }
+
+    fn finish_job(&mut self, key: Key) -> bool {
+        let process = &mut self.table[key];
+        if !std::mem::take(&mut process.in_job) {
+            return false;
+        }
+        process.task.deadline = None;
+        self.record(key, What::JobDone);
+        true
+    }
+
+    /// A running process may have become less urgent than one that is queued.
+    pub(super) fn reschedule(&mut self, key: Key) {
+        if let State::Running(cpu) = self.table[key].state
+            && self.ready > 0
+            && self.policy.yields(&self.table[key].task, cpu, self.now)
+        {
+            self.preempt(cpu);
+        }
+    }
+}
+
+/// The deadline of a job that is released now and none is named for.
+fn deadline_of(task: &Task, release: Tick) -> Option<Tick> {
+    task.scheduling.relative_deadline().map(|span| release + span)
+}
+
+impl Process {
+    /// Schedules a new process so, from `now` on.
+    pub(super) fn adopt_scheduling(&mut self, scheduling: Rc<Scheduling>, now: Tick) {
+        let task = &mut self.task;
+        task.nice = scheduling.nice;
+        task.class = scheduling.class;
+        task.period = scheduling.period;
+        task.scheduling = scheduling;
+        task.deadline = deadline_of(task, now);
+    }
+}
+
+/// Whether `wanted` takes more than anybody may have: a nice level below 0, or a class above the
+/// rest, that is not there already.
+pub(super) fn is_privileged(wanted: &Scheduling, before: &Scheduling) -> bool {
+    let negative = wanted.nice < 0 && wanted.nice < before.nice;
+    negative || (wanted.class != Class::Normal && wanted.class != before.class)
+}
