@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use hothouse_abi::{
     Errno, Event, Exit, ExitStatus, Filter, Frame, LockId, LockKind, MaskHow, Name, Pid,
-    ProcessInfo, Protocol, Resume, Signal, SignalSet, Span, StateInfo, Tick, TimerId, Token, Trap,
+    ProcessInfo, Protocol, Resume, Scheduling, Signal, SignalSet, Span, StateInfo, Tick, TimerId,
+    Token, Trap,
 };
 
 use super::FakeGate;
@@ -102,6 +103,12 @@ fn process_rows(seen: &mut Seen) {
 }
 
 fn child_rows(seen: &mut Seen) {
+    let own = || Scheduling { nice: 3, ..Scheduling::default() };
+    let told = || Resume::Scheduling(Box::new(own()));
+    let get = "SchedGetattr { pid: Some(Pid(7)) }";
+    seen.fallible(|sys| sys.sched_getattr(P), get, told(), own());
+    let set = format!("SchedSetattr {{ pid: None, scheduling: {:?} }}", own());
+    seen.fallible(|sys| sys.sched_setattr(None, own()), &set, Resume::Unit, ());
     let spawn = "Spawn { name: \"kid\", program: Some(Program(native, Posix)) }";
     seen.fallible(|sys| sys.spawn("kid", |_| ()), spawn, Resume::Pid(P), P);
     let exit = Exit {
@@ -176,6 +183,9 @@ fn time_rows(seen: &mut Seen) {
     seen.fallible(|sys| sys.sleep(d), "Sleep { span: Span(0.000000005) }", Resume::Unit, ());
     let until = "SleepUntil { tick: Tick(0.000000006) }";
     seen.fallible(|sys| sys.sleep_until(at), until, Resume::Unit, ());
+    let job = "BeginJob { release: Tick(0.000000006), deadline: None }";
+    seen.fallible(|sys| sys.begin_job(at, None), job, Resume::Unit, ());
+    seen.fallible(|sys| sys.end_job(), "EndJob", Resume::Unit, ());
     seen.fallible(|sys| sys.compute(d), "Compute { span: Span(0.000000005) }", Resume::Unit, ());
     seen.fallible(|sys| sys.timer(d), "Timer { span: Span(0.000000005) }", Resume::Timer(id), id);
     seen.fallible(|sys| sys.alarm(at), "Alarm { at: Tick(0.000000006) }", Resume::Timer(id), id);
