@@ -128,6 +128,8 @@ fn batch(policy: &str, lengths: &[u64]) -> (Vec<u64>, Vec<u64>, [f64; 3]) {
 #[test]
 fn jobs_5_2_8_at_once() {
     assert_eq!(batch("fifo", &[5, 2, 8]).2, [4.0, 9.0, 4.0]);
+    assert_eq!(batch("sjf", &[5, 2, 8]).2, [3.0, 8.0, 3.0]);
+    assert_eq!(batch("srtf", &[5, 2, 8]).2, [3.0, 8.0, 3.0]);
     let [first, turnaround, waiting] = batch("rr:slice=1ms", &[5, 2, 8]).2;
     assert_eq!((first, (turnaround * 3.0).round()), (1.0, 31.0));
     assert_eq!((waiting * 3.0).round(), 16.0);
@@ -222,6 +224,8 @@ fn dhalls_effect() {
         for policy in ["edf", "rm"] {
             let missed = real_time(policy, cpus as u32, &tasks, 101).1;
             assert_eq!(missed, Some(101), "{policy} on {cpus} CPUs");
+            let missed = real_time(&format!("p-{policy}"), cpus as u32, &tasks, 10_100).1;
+            assert_eq!(missed, None, "p-{policy} on {cpus} CPUs");
         }
     }
 }

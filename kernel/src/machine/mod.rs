@@ -203,7 +203,8 @@ pub(crate) enum After {
 }
 
 impl Machine {
-    pub(crate) fn new(settings: Settings) -> Machine {
+    pub(crate) fn new(mut settings: Settings) -> Machine {
+        settings.policy.start(settings.cpus.max(1));
         Machine {
             table: Table::new(),
             now: Tick::ZERO,

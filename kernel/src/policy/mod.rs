@@ -29,16 +29,22 @@ mod bsdmlfq;
 mod edf;
 mod fifo;
 mod lottery;
+mod mlfq;
 mod ordered;
+mod partitioned;
 mod prio;
 mod queue;
 mod random;
 mod rm;
 mod rr;
+mod sjf;
 mod spec;
+mod srtf;
 mod stride;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod timeline;
 mod urgent;
 mod weights;
 
@@ -51,13 +57,17 @@ pub use bsdmlfq::BsdMlfq;
 pub use edf::Edf;
 pub use fifo::Fifo;
 pub use lottery::Lottery;
+pub use mlfq::{Mlfq, MlfqOptions};
 pub use ordered::Ordered;
+pub use partitioned::Partitioned;
 pub use prio::Prio;
 pub use queue::{Links, List, Queue};
 pub use random::Random;
 pub use rm::Rm;
 pub use rr::Rr;
+pub use sjf::Sjf;
 pub use spec::{POLICIES, PolicyError, policy};
+pub use srtf::Srtf;
 pub use stride::Stride;
 pub use weights::weight;
 
@@ -234,6 +244,9 @@ pub struct Running {
 pub trait Policy {
     /// The policy with its parameters, as it can be asked for again: `"rr:slice=10ms"`.
     fn spec(&self) -> String;
+
+    /// The first call of all: how many CPUs the machine has.
+    fn start(&mut self, cpus: u32) {}
 
     /// Queues a task that is runnable and neither queued nor running. The machine calls it when a
     /// task is created, wakes or continues, and right after the `put_prev` of one that stays

@@ -22,11 +22,12 @@ use super::{CpuId, Task, TaskId};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Ordered<K> {
-    ready: BTreeMap<(K, u64), (TaskId, CpuSet)>,
+    ready: BTreeMap<(K, i64), (TaskId, CpuSet)>,
     /// Where in `ready` each queued task is.
-    places: Vec<Option<(K, u64)>>,
-    /// How many were pushed so far.
-    pushed: u64,
+    places: Vec<Option<(K, i64)>>,
+    /// The last place given out before the others of a key, and behind them.
+    first: i64,
+    last: i64,
 }
 
 impl<K: Ord + Copy> Default for Ordered<K> {
@@ -38,7 +39,7 @@ impl<K: Ord + Copy> Default for Ordered<K> {
 impl<K: Ord + Copy> Ordered<K> {
     /// With nobody in it.
     pub const fn new() -> Ordered<K> {
-        Ordered { ready: BTreeMap::new(), places: Vec::new(), pushed: 0 }
+        Ordered { ready: BTreeMap::new(), places: Vec::new(), first: 0, last: 0 }
     }
 
     /// How many tasks are in it.
@@ -51,9 +52,9 @@ impl<K: Ord + Copy> Ordered<K> {
         self.ready.is_empty()
     }
 
-    /// Whether this task is in it.
-    pub fn contains(&self, id: TaskId) -> bool {
-        self.places.get(id.0 as usize).is_some_and(Option::is_some)
+    /// The key of a task that is in it.
+    pub fn key(&self, id: TaskId) -> Option<K> {
+        self.places.get(id.0 as usize).copied().flatten().map(|(key, _)| key)
     }
 
     /// Adds a task behind all whose key is not greater.
@@ -62,13 +63,26 @@ impl<K: Ord + Copy> Ordered<K> {
     ///
     /// If it is in it already.
     pub fn push(&mut self, key: K, task: &Task) {
+        self.last += 1;
+        self.insert((key, self.last), task);
+    }
+
+    /// Adds a task before all whose key is not less.
+    ///
+    /// # Panics
+    ///
+    /// If it is in it already.
+    pub fn push_front(&mut self, key: K, task: &Task) {
+        self.first -= 1;
+        self.insert((key, self.first), task);
+    }
+
+    fn insert(&mut self, place: (K, i64), task: &Task) {
         let index = task.id.0 as usize;
         if index >= self.places.len() {
             self.places.resize(index + 1, None);
         }
         assert!(self.places[index].is_none(), "a task is queued once, {:?} is already", task.id);
-        let place = (key, self.pushed);
-        self.pushed += 1;
         self.places[index] = Some(place);
         self.ready.insert(place, (task.id, task.scheduling.cpus.clone()));
     }
@@ -127,7 +141,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_behaves_as_a_vector_that_is_sorted_stably(
-            ops in prop::collection::vec((0..3u8, 0..4u8, 0..8u32, 0..3u32), 0..200),
+            ops in prop::collection::vec((0..4u8, 0..4u8, 0..8u32, 0..3u32), 0..200),
         ) {
             let mut ordered = Ordered::new();
             let mut model = Vec::<(u8, TaskId, u32)>::new();
@@ -138,6 +152,11 @@ mod tests {
                         ordered.push(key, &task(id, cpu));
                         model.push((key, TaskId(id), cpu));
                         model.sort_by_key(|entry| entry.0);
+                    }
+                    (3, None) => {
+                        ordered.push_front(key, &task(id, cpu));
+                        let at = model.partition_point(|entry| entry.0 < key);
+                        model.insert(at, (key, TaskId(id), cpu));
                     }
                     (1, Some(at)) => {
                         prop_assert_eq!(ordered.remove(TaskId(id)), model.remove(at).0);
@@ -154,8 +173,8 @@ mod tests {
                 let all: Vec<_> = model.iter().map(|entry| (entry.0, entry.1)).collect();
                 prop_assert_eq!(ordered.iter().collect::<Vec<_>>(), all);
                 prop_assert_eq!((ordered.len(), ordered.is_empty()), (model.len(), model.is_empty()));
-                let queued = model.iter().any(|entry| entry.1 == TaskId(id));
-                prop_assert_eq!(ordered.contains(TaskId(id)), queued);
+                let queued = model.iter().find(|entry| entry.1 == TaskId(id));
+                prop_assert_eq!(ordered.key(TaskId(id)), queued.map(|entry| entry.0));
             }
         }
     }

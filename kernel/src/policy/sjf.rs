@@ -7,7 +7,8 @@
 //! 3. Among equals, the order is that of being queued.
 //! 4. A task that says how long its burst is keeps its CPU only if all who are queued and may use
 //!    that CPU have longer ones; else it is queued again, now that its length is known.
-//! 5. Nobody preempts, and no slice ends: a burst that is under way keeps its CPU.
+//! 5. A task that yields goes behind all who are queued, so that it can wait for what they do.
+//! 6. Nobody preempts, and no slice ends: a burst that is under way keeps its CPU.
 //!
 //! Source: the classic rule, as in Silberschatz, Galvin and Gagne, "Operating System Concepts", and
 //! in Arpaci-Dusseau and Arpaci-Dusseau, "Operating Systems: Three Easy Pieces", chapter 7.
@@ -39,6 +40,11 @@ pub(super) fn left(task: &Task) -> Span {
     task.burst.unwrap_or_default()
 }
 
+/// The key of a task that is queued.
+pub(super) fn key(task: &Task, reason: Reason) -> Span {
+    if reason == Reason::Yield { Span::MAX } else { left(task) }
+}
+
 /// Rule 4.
 pub(super) fn burst_start(ready: &Ordered<Span>, task: &Task, cpu: CpuId) -> Burst {
     match ready.first_for(cpu) {
@@ -52,8 +58,8 @@ impl Policy for Sjf {
         "sjf".to_string()
     }
 
-    fn enqueue(&mut self, task: &Task, _reason: Reason, _now: Tick) {
-        self.ready.push(left(task), task);
+    fn enqueue(&mut self, task: &Task, reason: Reason, _now: Tick) {
+        self.ready.push(key(task, reason), task);
     }
 
     fn dequeue(&mut self, task: &Task, _now: Tick) {
@@ -71,6 +77,7 @@ impl Policy for Sjf {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
     use std::rc::Rc;
 
     use hothouse_abi::Scheduling;
@@ -107,16 +114,20 @@ mod tests {
         }
 
         #[test]
-        fn those_whose_bursts_are_not_known_run_in_the_order_of_becoming_ready(
+        fn those_whose_bursts_are_not_known_run_in_order_and_who_yields_behind_them(
             attempts in testing::attempts(),
         ) {
-            let mut model = std::collections::VecDeque::new();
+            let mut model = [VecDeque::new(), VecDeque::new()];
             testing::drive(&mut Sjf::new(), &attempts, |op| match op {
-                Op::Enqueue(task, _) => model.push_back(task.id),
-                Op::Dequeue(task) => model.retain(|&id| id != task.id),
+                Op::Enqueue(task, Reason::Yield) => model[1].push_back(task.id),
+                Op::Enqueue(task, _) => model[0].push_back(task.id),
+                Op::Dequeue(task) => {
+                    model.iter_mut().for_each(|ready| ready.retain(|&id| id != task.id));
+                }
                 Op::Changed(..) => {}
                 Op::Pick(pick) => {
-                    let first = model.pop_front().map(|task| Pick { task, slice: None });
+                    let first = model.iter_mut().find_map(VecDeque::pop_front);
+                    let first = first.map(|task| Pick { task, slice: None });
                     assert_eq!(pick, first);
                 }
             });

@@ -4,7 +4,10 @@ use std::fmt;
 
 use hothouse_abi::Span;
 
-use super::{BsdMlfq, Edf, Fifo, Lottery, Policy, Prio, Random, Rm, Rr, Stride};
+use super::{
+    BsdMlfq, Edf, Fifo, Lottery, Mlfq, MlfqOptions, Partitioned, Policy, Prio, Random, Rm, Rr, Sjf,
+    Srtf, Stride,
+};
 use crate::stream::Stream;
 
 /// Every policy: its id, its parameters with their defaults, and what it does.
@@ -16,11 +19,20 @@ pub const POLICIES: &[(&str, &str, &str)] = &[
         "preempt=true,slice=10ms",
         "fixed priority, lower nice first, round robin among equals",
     ),
+    ("sjf", "", "shortest next burst first, run to block"),
+    ("srtf", "", "shortest remaining time first, preemptive"),
+    (
+        "mlfq",
+        "levels=3,slice=10ms,allotment=slice,boost=off,stay=false,iobump=false",
+        "feedback queue: who uses much CPU time sinks, level by level",
+    ),
     ("bsdmlfq", "", "feedback queue of 4.4BSD: who used much CPU time lately runs later"),
     ("lottery", "slice=10ms", "each dispatch draws a ticket"),
     ("stride", "slice=10ms", "proportional shares by tickets, without chance"),
     ("edf", "", "earliest deadline first"),
+    ("p-edf", "", "earliest deadline first on each CPU, with a home CPU for each task"),
     ("rm", "", "rate monotonic: fixed priority by period"),
+    ("p-rm", "", "rate monotonic on each CPU, with a home CPU for each task"),
     ("random", "seed=N", "uniform choice; without a seed, drawn from the machine's"),
 ];
 
@@ -54,12 +66,17 @@ pub fn policy(spec: &str, stream: Stream) -> Result<Box<dyn Policy>, PolicyError
             let preempt = params.flag("preempt")?.unwrap_or(true);
             Box::new(Prio::new(preempt, params.span("slice")?.unwrap_or(Prio::SLICE)))
         }
+        "sjf" => Box::new(Sjf::new()),
+        "srtf" => Box::new(Srtf::new()),
+        "mlfq" => Box::new(Mlfq::new(params.mlfq()?)),
         "bsdmlfq" => Box::new(BsdMlfq::new()),
         "lottery" => {
             Box::new(Lottery::new(params.span("slice")?.unwrap_or(Lottery::SLICE), stream))
         }
         "stride" => Box::new(Stride::new(params.span("slice")?.unwrap_or(Stride::SLICE))),
         "edf" => Box::new(Edf::new()),
+        "p-edf" => Box::new(Partitioned::edf()),
+        "p-rm" => Box::new(Partitioned::rm()),
         "rm" => Box::new(Rm::new()),
         "random" => match params.number("seed")? {
             Some(seed) => Box::new(Random::seeded(seed)),
@@ -244,6 +261,51 @@ impl<'a> Params<'a> {
         let parse = |text: &str| text.parse().ok();
         self.value(key, "true or false", parse, |text| {
             nearest(text, ["true", "false"].into_iter()).map(str::to_string)
+        })
+    }
+
+    /// One span for all levels, or one for each.
+    fn spans(
+        &mut self,
+        key: &'static str,
+        levels: usize,
+        word: Option<&'static str>,
+    ) -> Result<Option<Vec<Span>>, PolicyError> {
+        let expected = match word {
+            None => "a duration above 0, or one for each level, such as 10ms/20ms/40ms",
+            Some(_) => "slice, or a duration above 0, or one for each level: 10ms/20ms/40ms",
+        };
+        let parse = |text: &str| {
+            if Some(text) == word {
+                return Some(None);
+            }
+            let span = |text: &str| parse_span(text).filter(|span| !span.is_zero());
+            let spans: Vec<_> = text.split('/').map(span).collect::<Option<_>>()?;
+            match spans.len() {
+                1 => Some(Some(vec![spans[0]; levels])),
+                len => (len == levels).then_some(Some(spans)),
+            }
+        };
+        Ok(self.value(key, expected, parse, |_| None)?.flatten())
+    }
+
+    fn mlfq(&mut self) -> Result<MlfqOptions, PolicyError> {
+        let most = Mlfq::MAX_LEVELS;
+        let parse = |text: &str| text.parse().ok().filter(|levels| (1..=most).contains(levels));
+        let levels = self.value("levels", "a whole number from 1 to 64", parse, |_| None)?;
+        let levels = levels.unwrap_or(Mlfq::LEVELS);
+        let slices = self.spans("slice", levels, None)?;
+        let boost = |text: &str| match text {
+            "off" => Some(None),
+            _ => parse_span(text).filter(|span| !span.is_zero()).map(Some),
+        };
+        let expected = "off, or a duration above 0 with a unit (ns, us, ms, s), such as 100ms";
+        Ok(MlfqOptions {
+            slices: slices.unwrap_or_else(|| vec![Mlfq::SLICE; levels]),
+            allotments: self.spans("allotment", levels, Some("slice"))?,
+            boost: self.value("boost", expected, boost, |_| None)?.flatten(),
+            stay: self.flag("stay")?.unwrap_or(false),
+            iobump: self.flag("iobump")?.unwrap_or(false),
         })
     }
 

@@ -9,6 +9,7 @@
 //!    left, if that is strictly more than its own; of several such CPUs, the one of the highest
 //!    number.
 //! 5. A preempted task is queued by what is left of its burst. No slice ends.
+//! 6. A task that yields goes behind all who are queued, so that it can wait for what they do.
 //!
 //! Source: the classic rule, as in Arpaci-Dusseau and Arpaci-Dusseau, "Operating Systems: Three Easy
 //! Pieces", chapter 7 (there: shortest time to completion first). Schrage 1968 proves that no other
@@ -16,7 +17,7 @@
 
 use hothouse_abi::{Span, Tick};
 
-use super::sjf::{burst_start, left};
+use super::sjf::{burst_start, key, left};
 use super::{Burst, CpuId, Ordered, Pick, Policy, Reason, Running, Task};
 
 /// Shortest remaining time first.
@@ -42,8 +43,8 @@ impl Policy for Srtf {
         "srtf".to_string()
     }
 
-    fn enqueue(&mut self, task: &Task, _reason: Reason, _now: Tick) {
-        self.ready.push(left(task), task);
+    fn enqueue(&mut self, task: &Task, reason: Reason, _now: Tick) {
+        self.ready.push(key(task, reason), task);
     }
 
     fn dequeue(&mut self, task: &Task, _now: Tick) {
@@ -170,6 +171,16 @@ mod tests {
         let (_, turnarounds) = batch(&mut Srtf::new(), &jobs);
         let waiting: Vec<_> = turnarounds.iter().zip(jobs).map(|(t, job)| t - job.1).collect();
         assert_eq!(waiting, [9, 0, 15, 2]);
+    }
+
+    #[test]
+    fn who_yields_goes_behind_all_who_are_queued_and_keeps_no_burst_from_its_cpu() {
+        let mut srtf = Srtf::new();
+        srtf.enqueue(&task(0, 0), Reason::Yield, NOW);
+        assert_eq!(srtf.burst_start(&task(2, 9), CPU, NOW), Burst::Keep);
+        srtf.enqueue(&task(1, 9), Reason::New, NOW);
+        assert_eq!(srtf.pick_next(CPU, NOW).map(|pick| pick.task), Some(TaskId(1)));
+        assert_eq!(srtf.pick_next(CPU, NOW).map(|pick| pick.task), Some(TaskId(0)));
     }
 
     #[test]

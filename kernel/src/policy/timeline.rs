@@ -38,6 +38,7 @@ struct Line<'a> {
     tasks: Vec<Task>,
     phases: Vec<VecDeque<(u64, u64)>>,
     wakes: Vec<Option<u64>>,
+    came: Vec<bool>,
     current: Option<Current>,
     now: Tick,
 }
@@ -55,6 +56,7 @@ pub(super) fn timeline(policy: &mut dyn Policy, jobs: &[Job], until: u64) -> Vec
         tasks: (0..).zip(jobs).map(|(id, _)| task(id, 0)).collect(),
         phases: jobs.iter().map(|job| job.phases.iter().copied().collect()).collect(),
         wakes: jobs.iter().map(|job| Some(job.arrival)).collect(),
+        came: vec![false; jobs.len()],
         current: None,
         now: Tick::ZERO,
     };
@@ -126,7 +128,9 @@ impl Line<'_> {
             (0..self.tasks.len()).filter(|&index| self.wakes[index] == Some(ms)).collect();
         for &index in &due {
             self.wakes[index] = None;
-            self.policy.enqueue(&self.tasks[index], Reason::Wakeup, self.now);
+            let came = std::mem::replace(&mut self.came[index], true);
+            let reason = if came { Reason::Wakeup } else { Reason::New };
+            self.policy.enqueue(&self.tasks[index], reason, self.now);
             self.preempt_for(index);
         }
         due
