@@ -1,6 +1,8 @@
 //! The kernel's locks.
 
-use hothouse::{Errno, LockId, LockKind, Mutex, Protocol, Signal, Sys, policy};
+use hothouse::{
+    Ceiling, Class, Errno, LockId, LockKind, Mutex, Protocol, Scheduling, Signal, Span, Sys, policy,
+};
 use hothouse_tests::{Notes, at_ms, child, join, ms, scenario, solo, solo_with};
 
 /// A child that holds the mutex for so many milliseconds, and has it already.
@@ -364,8 +366,89 @@ fn inversion(protocol: Protocol) -> hothouse::Tick {
 }
 
 #[test]
-fn protocol_inherit_bounds_priority_inversion_and_none_does_not() {
+fn ceiling_of_a_more_urgent_process_is_einval() {
+    solo(|sys| {
+        let ceiling = Ceiling {
+            class: Class::Fifo(5),
+            nice: Some(0),
+            deadline: Some(Span::from_millis(10)),
+            period: Some(Span::from_millis(20)),
+        };
+        let mutex = Mutex::with_protocol(sys, Protocol::Ceiling(ceiling)).unwrap();
+        let plain = sys.sched_getattr(None).unwrap();
+        let millis = |millis| Some(Span::from_millis(millis));
+        let more_urgent = [
+            Scheduling { class: Class::RoundRobin(6), ..plain.clone() },
+            Scheduling { nice: -1, ..plain.clone() },
+            Scheduling { deadline: millis(9), ..plain.clone() },
+            Scheduling { deadline: millis(15), period: millis(19), ..plain.clone() },
+        ];
+        for scheduling in more_urgent {
+            sys.sched_setattr(None, scheduling).unwrap();
+            assert_eq!(mutex.lock(sys).map(drop), Err(Errno::EINVAL));
+            assert_eq!(mutex.try_lock(sys).map(drop), Err(Errno::EINVAL));
+        }
+        let at_the_ceiling =
+            Scheduling { class: Class::Fifo(5), deadline: millis(10), period: millis(20), ..plain };
+        sys.sched_setattr(None, at_the_ceiling).unwrap();
+        assert!(mutex.lock(sys).is_ok());
+    });
+}
+
+/// When the task of the early deadline gets the lock, under `edf`: one of a late deadline holds it
+/// and has 10 ms to compute, another computes for 100 ms.
+fn deadline_inversion(protocol: Protocol) -> hothouse::Tick {
+    let run = solo_with(
+        |builder| builder.policy(Box::new(policy::Edf::new())),
+        move |sys| {
+            let mutex = Mutex::with_protocol(sys, protocol).unwrap();
+            let job = |sys: &Sys, release, deadline| {
+                let deadline = Some(Span::from_millis(deadline));
+                let wanted = Scheduling { deadline, ..sys.sched_getattr(None)? };
+                sys.sched_setattr(None, wanted)?;
+                sys.begin_job(at_ms(release), None)
+            };
+            let late = child(sys, move |sys| {
+                job(sys, 1, 500)?;
+                let guard = mutex.lock(sys)?;
+                sys.compute(ms(10))?;
+                drop(guard);
+                sys.compute(ms(1))
+            });
+            child(sys, move |sys| {
+                job(sys, 2, 300)?;
+                sys.compute(ms(100))
+            });
+            let early = child(sys, move |sys| {
+                job(sys, 4, 50)?;
+                let guard = mutex.lock(sys)?;
+                sys.log(format!("{}", sys.now()));
+                drop(guard);
+                Ok::<(), Errno>(())
+            });
+            join(sys, early);
+            // What was lent is given back with the mutex.
+            assert!(join(sys, late).ended_at > at_ms(100));
+        },
+    );
+    let nanos = run.lines[0].rsplit(": ").next().unwrap().replace('.', "").parse().unwrap();
+    hothouse::Tick::from_nanos(nanos)
+}
+
+#[test]
+fn protocols_bound_deadline_inversion_and_none_does_not() {
+    assert_eq!(deadline_inversion(Protocol::None), at_ms(111));
+    assert_eq!(deadline_inversion(Protocol::Inherit), at_ms(13));
+    let deadline = Some(Span::from_millis(50));
+    let ceiling = Ceiling { deadline, ..Ceiling::default() };
+    assert_eq!(deadline_inversion(Protocol::Ceiling(ceiling)), at_ms(11));
+}
+
+#[test]
+fn protocols_bound_priority_inversion_and_none_does_not() {
     assert_eq!(inversion(Protocol::Inherit), at_ms(12));
+    let ceiling = Ceiling { nice: Some(-10), ..Ceiling::default() };
+    assert_eq!(inversion(Protocol::Ceiling(ceiling)), at_ms(10));
     assert_eq!(inversion(Protocol::None), at_ms(110));
 }
 

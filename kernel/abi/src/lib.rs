@@ -41,7 +41,7 @@ pub use event::{Event, EventKind, Filter, Token};
 pub use exit::{Exit, ExitStatus};
 pub use frame::{Flow, Frame, Gate};
 pub use info::{ProcessInfo, StateInfo};
-pub use lock::{LockId, LockKind, Protocol};
+pub use lock::{Ceiling, LockId, LockKind, Protocol};
 pub use pid::Pid;
 pub use resume::Resume;
 pub use scheduling::{Class, CpuSet, Scheduling};

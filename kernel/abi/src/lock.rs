@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::{Class, Scheduling, Span};
+
 /// The id of a lock of the kernel, unique within a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LockId(u64);
@@ -57,4 +59,57 @@ pub enum Protocol {
     None,
     /// The owner runs at the highest priority among those who wait for it.
     Inherit,
+    /// The owner runs at the highest priority of all who use the mutex, from the moment when it
+    /// locks it.
+    Ceiling(Ceiling),
+}
+
+/// How urgent the owner of a mutex is at least: as the most urgent of those who use it. What is
+/// `None` it keeps as it is.
+///
+/// Sources: POSIX.1-2017, `PTHREAD_PRIO_PROTECT`; for deadlines Burns, Gutierrez, Aldea and Gonzalez
+/// 2015, "A deadline-floor inheritance protocol for EDF scheduled embedded real-time systems".
+///
+/// ```
+/// use hothouse_abi::{Ceiling, Scheduling, Span};
+/// let users = [3, -5].map(|nice| Scheduling { nice, ..Scheduling::default() });
+/// let ceiling = Ceiling::of(&users);
+/// assert_eq!((ceiling.nice, ceiling.deadline), (Some(-5), None));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Ceiling {
+    /// The highest class.
+    pub class: Class,
+    /// The lowest nice level.
+    pub nice: Option<i8>,
+    /// The shortest time from the release of a job to its deadline: the owner's deadline is at most
+    /// so long after it got the mutex.
+    pub deadline: Option<Span>,
+    /// The shortest period.
+    pub period: Option<Span>,
+}
+
+impl Ceiling {
+    /// The ceiling of a mutex that processes use which are scheduled so.
+    pub fn of<'a>(users: impl IntoIterator<Item = &'a Scheduling>) -> Ceiling {
+        let least = |a: Option<Span>, b: Option<Span>| a.into_iter().chain(b).min();
+        users.into_iter().fold(Ceiling::default(), |most, user| Ceiling {
+            class: if user.class.rank() > most.class.rank() { user.class } else { most.class },
+            nice: most.nice.into_iter().chain([user.nice]).min(),
+            deadline: least(most.deadline, user.relative_deadline()),
+            period: least(most.period, user.period),
+        })
+    }
+
+    /// Whether a process that is scheduled so is more urgent than the ceiling in anything: then it
+    /// may not lock the mutex.
+    pub fn is_below(&self, user: &Scheduling) -> bool {
+        let longer = |ceiling: Option<Span>, own: Option<Span>| {
+            ceiling.zip(own).is_some_and(|(ceiling, own)| ceiling > own)
+        };
+        user.class.rank() > self.class.rank()
+            || self.nice.is_some_and(|nice| nice > user.nice)
+            || longer(self.deadline, user.relative_deadline())
+            || longer(self.period, user.period)
+    }
 }

@@ -5,10 +5,11 @@
 //! destroyed.
 
 use hashbrown::HashMap;
-use hothouse_abi::{Errno, LockId, LockKind, Protocol, Resume, Span, Tick};
+use hothouse_abi::{Ceiling, Errno, LockId, LockKind, Protocol, Resume, Span, Tick};
 use rustc_hash::FxBuildHasher;
 
 use super::process::Key;
+use super::urgency::Urgency;
 use super::wait::{On, Wait};
 use super::waiters::Waiters;
 use super::{Machine, Outcome};
@@ -35,6 +36,8 @@ enum Kind {
         owner: Option<Key>,
         /// The last owner died with it; the next one is told.
         owner_died: bool,
+        /// How urgent the owner is at least, and since when it has been the owner.
+        ceiling: Option<(Ceiling, Tick)>,
     },
     Semaphore {
         permits: u64,
@@ -52,6 +55,16 @@ impl Lock {
             _ => None,
         }
     }
+
+    /// How urgent it makes its owner.
+    fn lent(&self) -> Option<Urgency> {
+        match &self.what {
+            Kind::Mutex { ceiling: Some((ceiling, since)), .. } => {
+                Some(Urgency::of_ceiling(ceiling, *since))
+            }
+            _ => self.waiters.lent(),
+        }
+    }
 }
 
 impl Machine {
@@ -65,7 +78,13 @@ impl Machine {
             }
         }
         let what = match kind {
-            LockKind::Mutex(_) => Kind::Mutex { owner: None, owner_died: false },
+            LockKind::Mutex(protocol) => {
+                let ceiling = match protocol {
+                    Protocol::Ceiling(ceiling) => Some((ceiling, Tick::ZERO)),
+                    _ => None,
+                };
+                Kind::Mutex { owner: None, owner_died: false, ceiling }
+            }
             LockKind::Semaphore(permits) => Kind::Semaphore { permits },
             LockKind::Condition => Kind::Condition,
             LockKind::Barrier(0) => return Err(Errno::EINVAL),
@@ -125,20 +144,37 @@ impl Machine {
 
     /// `try_lock`.
     pub(super) fn try_lock(&mut self, key: Key, id: LockId) -> Result<Resume, Errno> {
-        let lock = self.open(key, id)?;
-        let Kind::Mutex { owner, owner_died, .. } = &mut lock.what else {
+        self.open(key, id)?;
+        let lock = self.locks.by_id.get_mut(&id).ok_or(Errno::EINVAL)?;
+        let Kind::Mutex { owner, owner_died, ceiling } = &mut lock.what else {
             return Err(Errno::EINVAL);
         };
+        let scheduling = &self.table[key].task.scheduling;
+        if ceiling.is_some_and(|(ceiling, _)| ceiling.is_below(scheduling)) {
+            return Err(Errno::EINVAL);
+        }
         match *owner {
             Some(owner) if owner == key => Err(Errno::EDEADLK),
             Some(_) => Err(Errno::EBUSY),
             None => {
                 *owner = Some(key);
                 let died = std::mem::take(owner_died);
-                self.table[key].rare().owned.insert(id);
-                self.record(key, What::LockTaken { id });
+                self.own(key, id);
                 Ok(Resume::Flag(died))
             }
+        }
+    }
+
+    /// Notes that `key` owns a mutex from now on, which may make it more urgent.
+    fn own(&mut self, key: Key, id: LockId) {
+        self.table[key].rare().owned.insert(id);
+        self.record(key, What::LockTaken { id });
+        let Some(lock) = self.locks.by_id.get_mut(&id) else { return };
+        if let Kind::Mutex { ceiling: Some((_, since)), .. } = &mut lock.what {
+            *since = self.now;
+        }
+        if lock.lent().is_some() {
+            self.reprioritise(key);
         }
     }
 
@@ -165,11 +201,8 @@ impl Machine {
     /// A place for `key` at the end of a lock's queue.
     fn place_in_queue(&mut self, key: Key, id: LockId) -> u64 {
         let lock = self.locks.by_id.get_mut(&id).expect("invariant: it was just looked up");
-        let nice = self.table[key].task.nice;
-        let place = lock.waiters.push(key, nice);
-        if let (Some(owner), Some(lowest)) = (lock.owner(), lock.waiters.lowest())
-            && lowest < self.table[owner].task.nice
-        {
+        let place = lock.waiters.push(key, Urgency::of(&self.table[key].task));
+        if let (Some(owner), Some(_)) = (lock.owner(), lock.waiters.lent()) {
             self.reprioritise(owner);
         }
         place
@@ -179,8 +212,9 @@ impl Machine {
     pub(super) fn leave_queue(&mut self, wait: &Wait) {
         let Some(id) = wait.on.lock() else { return };
         let Some(lock) = self.locks.by_id.get_mut(&id) else { return };
-        let left = lock.waiters.remove(wait.place);
-        if let (Some(_), Some(owner)) = (left, lock.owner()) {
+        if lock.waiters.remove(wait.place)
+            && let Some(owner) = lock.owner()
+        {
             self.end_boost(owner);
         }
     }
@@ -202,18 +236,13 @@ impl Machine {
         self.record(from, What::LockReleased { id });
         let lock = self.locks.by_id.get_mut(&id).expect("invariant: an owned mutex is there");
         let next = lock.waiters.pop();
-        let lowest = lock.waiters.lowest();
         let Kind::Mutex { owner, owner_died, .. } = &mut lock.what else { return };
         *owner = next.map(|(_, key)| key);
         let died = died || *owner_died;
         *owner_died = died && next.is_none();
         self.end_boost(from);
         if let Some((place, next)) = next {
-            self.table[next].rare().owned.insert(id);
-            self.record(next, What::LockTaken { id });
-            if lowest.is_some_and(|nice| nice < self.table[next].task.nice) {
-                self.reprioritise(next);
-            }
+            self.own(next, id);
             self.grant(next, id, place, Resume::Flag(died));
         }
     }
@@ -397,45 +426,60 @@ impl Machine {
         Outcome::Answer(Resume::Flag(true))
     }
 
-    /// Recomputes the priority that a process has from its own nice level and from those who wait
-    /// for what it owns, and passes a change on to the owners of what it waits for.
+    /// Recomputes how urgent a process is, from what it is by itself and from those who wait for
+    /// what it owns, and passes a change on to the owners of what it waits for.
     pub(super) fn reprioritise(&mut self, key: Key) {
         let mut affected = vec![key];
         while let Some(key) = affected.pop() {
-            let nice = self.inherited(key).min(self.table[key].task.scheduling.nice);
-            if self.table[key].task.nice == nice {
+            if !self.update_urgency(key, self.is_queued(key), &mut affected) {
                 continue;
             }
-            self.table[key].task.nice = nice;
-            let queued = self.is_queued(key);
-            self.policy.changed(&self.table[key].task, queued, self.now);
-            if queued {
+            if self.is_queued(key) {
                 self.preempt_for(key);
             }
             self.reschedule(key);
-            let process = &self.table[key];
-            let under = process.rare.iter().flat_map(|rare| &rare.frames);
-            for wait in process.wait.iter().chain(under.filter_map(|f| f.wait.as_ref())) {
-                if let Some(lock) = wait.on.lock().and_then(|id| self.locks.by_id.get_mut(&id)) {
-                    lock.waiters.change(wait.place, nice);
-                    affected.extend(lock.owner());
-                }
-            }
         }
     }
 
-    /// Lets a process fall back to a level that it still inherits, or to its own.
+    /// Recomputes how urgent a process is and tells the policy. Returns whether that changed; if so,
+    /// the owners of what it waits for are affected.
+    pub(super) fn update_urgency(
+        &mut self,
+        key: Key,
+        queued: bool,
+        affected: &mut Vec<Key>,
+    ) -> bool {
+        let process = &self.table[key];
+        let urgency = self.lent_to(key).most(Urgency::own(&process.task, process.deadline));
+        if urgency == Urgency::of(&process.task) {
+            return false;
+        }
+        urgency.apply(&mut self.table[key].task);
+        self.policy.changed(&self.table[key].task, queued, self.now);
+        let process = &self.table[key];
+        let under = process.rare.iter().flat_map(|rare| &rare.frames);
+        for wait in process.wait.iter().chain(under.filter_map(|f| f.wait.as_ref())) {
+            if let Some(lock) = wait.on.lock().and_then(|id| self.locks.by_id.get_mut(&id)) {
+                lock.waiters.change(wait.place, urgency);
+                affected.extend(lock.owner());
+            }
+        }
+        true
+    }
+
+    /// Lets a process fall back to what it still inherits, or to what it is by itself.
     fn end_boost(&mut self, key: Key) {
         let process = &self.table[key];
-        if process.task.nice < process.task.scheduling.nice {
+        if Urgency::of(&process.task) != Urgency::own(&process.task, process.deadline) {
             self.reprioritise(key);
         }
     }
 
-    fn inherited(&self, key: Key) -> i8 {
-        let Some(rare) = &self.table[key].rare else { return i8::MAX };
+    /// What a process inherits through the locks that it owns.
+    fn lent_to(&self, key: Key) -> Urgency {
+        let Some(rare) = &self.table[key].rare else { return Urgency::LEAST };
         let owned = rare.owned.iter().filter_map(|id| self.locks.by_id.get(id));
-        owned.filter_map(|lock| lock.waiters.lowest()).min().unwrap_or(i8::MAX)
+        owned.filter_map(Lock::lent).fold(Urgency::LEAST, Urgency::most)
     }
 
     /// Who owns the mutex that is waited for.

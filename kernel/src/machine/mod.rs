@@ -22,6 +22,7 @@ mod signals;
 mod spawn;
 mod table;
 mod timers;
+mod urgency;
 mod wait;
 mod waiters;
 

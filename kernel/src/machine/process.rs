@@ -35,6 +35,8 @@ pub(crate) struct Process {
     pub(crate) tells_place: bool,
     /// Whether it began a job and has not ended it.
     pub(crate) in_job: bool,
+    /// When its job is to be done, without what it inherits.
+    pub(crate) deadline: Option<Tick>,
     /// The answer that it gets when it runs next.
     pub(crate) answer: Option<Resume>,
     /// What its parked trap waits for.
@@ -169,6 +171,7 @@ impl Process {
             has_hooks: false,
             tells_place: false,
             in_job: false,
+            deadline: None,
             answer: Some(Resume::Start),
             wait: None,
             debt: Span::ZERO,

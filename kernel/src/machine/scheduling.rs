@@ -66,16 +66,16 @@ impl Machine {
         if queued {
             self.policy.dequeue(&self.table[key].task, self.now);
         }
-        let task = &mut self.table[key].task;
-        task.class = wanted.class;
-        task.period = wanted.period;
-        task.scheduling = wanted;
-        self.policy.changed(task, false, self.now);
+        self.table[key].task.scheduling = wanted;
+        let mut owners = Vec::new();
+        if !self.update_urgency(key, false, &mut owners) {
+            self.policy.changed(&self.table[key].task, false, self.now);
+        }
         if queued {
             self.policy.enqueue(&self.table[key].task, Reason::Changed, self.now);
             self.preempt_for(key);
         }
-        self.reprioritise(key);
+        owners.into_iter().for_each(|owner| self.reprioritise(owner));
         self.reschedule(key);
         if let State::Running(cpu) = self.table[key].state
             && !self.table[key].task.may_use(cpu)
@@ -89,12 +89,12 @@ impl Machine {
     /// `begin_job`.
     pub(super) fn begin_job(&mut self, key: Key, release: Tick, deadline: Option<Tick>) -> Outcome {
         self.finish_job(key);
-        let task = &mut self.table[key].task;
-        task.deadline = deadline.or_else(|| deadline_of(task, release));
-        let deadline = task.deadline;
-        self.table[key].in_job = true;
-        self.record(key, What::JobReleased { release, deadline: deadline.unwrap_or(Tick::MAX) });
-        self.policy.changed(&self.table[key].task, false, self.now);
+        let process = &mut self.table[key];
+        process.deadline = deadline.or_else(|| deadline_of(&process.task, release));
+        process.in_job = true;
+        let deadline = process.deadline.unwrap_or(Tick::MAX);
+        self.record(key, What::JobReleased { release, deadline });
+        self.deadline_changed(key);
         if release > self.now {
             self.start_wait(key, On::Sleep, Some(release).filter(|&tick| tick < Tick::MAX));
             return Outcome::Wait;
@@ -109,8 +109,15 @@ impl Machine {
         if !self.finish_job(key) {
             return Err(Errno::EINVAL);
         }
-        self.policy.changed(&self.table[key].task, false, self.now);
+        self.deadline_changed(key);
         Ok(())
+    }
+
+    /// Tells all whom the deadline of a running process concerns; it keeps its CPU for now.
+    fn deadline_changed(&mut self, key: Key) {
+        let mut owners = Vec::new();
+        self.update_urgency(key, false, &mut owners);
+        owners.into_iter().for_each(|owner| self.reprioritise(owner));
     }
 
     fn finish_job(&mut self, key: Key) -> bool {
@@ -118,7 +125,7 @@ impl Machine {
         if !std::mem::take(&mut process.in_job) {
             return false;
         }
-        process.task.deadline = None;
+        process.deadline = None;
         self.record(key, What::JobDone);
         true
     }
@@ -148,6 +155,7 @@ impl Process {
         task.period = scheduling.period;
         task.scheduling = scheduling;
         task.deadline = deadline_of(task, now);
+        self.deadline = task.deadline;
     }
 }
 

@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 
 use super::process::Key;
-
-/// How many nice levels there are, from -20 on.
-const LEVELS: usize = 40;
+use super::urgency::{Lenders, Urgency};
 
 /// The queue of a lock. One who leaves it before its turn costs O(log n), whoever else waits.
 #[derive(Debug)]
@@ -15,21 +13,21 @@ pub(super) struct Waiters {
     /// How many have not left.
     len: usize,
     last: u64,
-    /// How many there are of each nice level, if somebody inherits them.
-    levels: Option<Box<[usize; LEVELS]>>,
+    /// How urgent they are, if somebody inherits it.
+    lenders: Option<Box<Lenders>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Waiter {
     key: Key,
-    nice: i8,
+    urgency: Urgency,
 }
 
 impl Waiters {
     /// With nobody in it.
     pub(super) fn new(inherited: bool) -> Waiters {
-        let levels = inherited.then(|| Box::new([0; LEVELS]));
-        Waiters { places: VecDeque::new(), len: 0, last: 0, levels }
+        let lenders = inherited.then(Box::default);
+        Waiters { places: VecDeque::new(), len: 0, last: 0, lenders }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -37,12 +35,12 @@ impl Waiters {
     }
 
     /// Puts a process at the end. Returns its place.
-    pub(super) fn push(&mut self, key: Key, nice: i8) -> u64 {
+    pub(super) fn push(&mut self, key: Key, urgency: Urgency) -> u64 {
         self.last += 1;
-        self.places.push_back((self.last, Some(Waiter { key, nice })));
+        self.places.push_back((self.last, Some(Waiter { key, urgency })));
         self.len += 1;
-        if let Some(level) = self.level(nice) {
-            *level += 1;
+        if let Some(lenders) = &mut self.lenders {
+            lenders.add(&urgency);
         }
         self.last
     }
@@ -50,39 +48,38 @@ impl Waiters {
     /// Takes the first one, with its place.
     pub(super) fn pop(&mut self) -> Option<(u64, Key)> {
         while let Some((place, waiter)) = self.places.pop_front() {
-            if let Some(Waiter { key, nice }) = waiter {
-                self.left(nice);
-                return Some((place, key));
+            if let Some(waiter) = waiter {
+                self.left(&waiter);
+                return Some((place, waiter.key));
             }
         }
         None
     }
 
-    /// Takes out who has this place. Returns its nice level.
-    pub(super) fn remove(&mut self, place: u64) -> Option<i8> {
-        let waiter = self.at(place)?.take()?;
-        self.left(waiter.nice);
+    /// Takes out who has this place. Returns whether somebody had.
+    pub(super) fn remove(&mut self, place: u64) -> bool {
+        let Some(waiter) = self.at(place).and_then(Option::take) else { return false };
+        self.left(&waiter);
         // So that those who left are never more than those who wait.
         if self.places.len() > 2 * self.len {
             self.places.retain(|(_, waiter)| waiter.is_some());
         }
-        Some(waiter.nice)
+        true
     }
 
-    /// Notes the nice level of who has this place.
-    pub(super) fn change(&mut self, place: u64, nice: i8) {
+    /// Notes how urgent the one who has this place is now.
+    pub(super) fn change(&mut self, place: u64, urgency: Urgency) {
         let Some(Some(waiter)) = self.at(place) else { return };
-        let old = std::mem::replace(&mut waiter.nice, nice);
-        if let Some(levels) = &mut self.levels {
-            levels[index(old)] -= 1;
-            levels[index(nice)] += 1;
+        let old = std::mem::replace(&mut waiter.urgency, urgency);
+        if let Some(lenders) = &mut self.lenders {
+            lenders.remove(&old);
+            lenders.add(&urgency);
         }
     }
 
-    /// The lowest nice level of all, if somebody inherits it.
-    pub(super) fn lowest(&self) -> Option<i8> {
-        let level = self.levels.as_ref()?.iter().position(|&count| count > 0)?;
-        Some(level as i8 - 20)
+    /// The most urgent of all, if somebody inherits it.
+    pub(super) fn lent(&self) -> Option<Urgency> {
+        self.lenders.as_ref().map(|lenders| lenders.most())
     }
 
     fn at(&mut self, place: u64) -> Option<&mut Option<Waiter>> {
@@ -90,42 +87,43 @@ impl Waiters {
         Some(&mut self.places[at].1)
     }
 
-    fn level(&mut self, nice: i8) -> Option<&mut usize> {
-        self.levels.as_mut().map(|levels| &mut levels[index(nice)])
-    }
-
-    fn left(&mut self, nice: i8) {
+    fn left(&mut self, waiter: &Waiter) {
         self.len -= 1;
-        if let Some(level) = self.level(nice) {
-            *level -= 1;
+        if let Some(lenders) = &mut self.lenders {
+            lenders.remove(&waiter.urgency);
         }
     }
-}
-
-fn index(nice: i8) -> usize {
-    usize::from((nice + 20).unsigned_abs())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
+    use hothouse_abi::{Pid, Scheduling};
+
     use super::*;
+    use crate::policy::{Task, TaskId};
 
     #[test]
     fn those_who_leave_are_passed_over_and_forgotten() {
+        let nice = |nice| {
+            let scheduling = Scheduling { nice, ..Scheduling::default() };
+            Urgency::of(&Task::with(TaskId(0), Pid::new(1), Rc::new(scheduling)))
+        };
         let mut waiters = Waiters::new(true);
-        let first = waiters.push(7, 0);
-        let urgent = waiters.push(8, -5);
+        let first = waiters.push(7, nice(0));
+        let urgent = waiters.push(8, nice(-5));
         for _ in 0..100 {
-            let place = waiters.push(9, 3);
-            assert_eq!(waiters.remove(place), Some(3));
-            assert_eq!(waiters.remove(place), None);
+            let place = waiters.push(9, nice(3));
+            assert!(waiters.remove(place));
+            assert!(!waiters.remove(place));
         }
         assert!(waiters.places.len() <= 4);
-        assert_eq!((waiters.len(), waiters.lowest()), (2, Some(-5)));
-        waiters.change(urgent, 1);
-        assert_eq!(waiters.lowest(), Some(0));
-        assert_eq!(waiters.remove(first), Some(0));
+        assert_eq!((waiters.len(), waiters.lent()), (2, Some(nice(-5))));
+        waiters.change(urgent, nice(1));
+        assert_eq!(waiters.lent(), Some(nice(0)));
+        assert!(waiters.remove(first));
         assert_eq!(waiters.pop(), Some((urgent, 8)));
-        assert_eq!((waiters.pop(), waiters.lowest()), (None, None));
+        assert_eq!((waiters.pop(), waiters.lent()), (None, Some(Urgency::LEAST)));
     }
 }

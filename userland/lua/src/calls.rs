@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use hothouse_abi::{Action, Errno, ExitStatus, Filter, LockKind, MaskHow, Name, Protocol, Trap};
+use hothouse_abi::{Action, Ceiling, Errno, ExitStatus, Filter, LockKind, MaskHow, Protocol, Trap};
 use mlua::{Lua, Table, Value};
 
 use crate::answers::{Reply, Shape};
@@ -158,16 +158,26 @@ fn diagnose(args: &Args<'_>) -> Result<Trap, Fault> {
 
 fn create_lock(args: &Args<'_>) -> Result<Trap, Fault> {
     let kind = match &args.name(0)?[..] {
-        b"mutex" if args.name_or_nil(1)? == Some(Name::from("inherit")) => {
-            LockKind::Mutex(Protocol::Inherit)
-        }
-        b"mutex" => LockKind::Mutex(Protocol::None),
+        b"mutex" => LockKind::Mutex(protocol(args)?),
         b"semaphore" => LockKind::Semaphore(args.count(1)?),
         b"condition" => LockKind::Condition,
         b"barrier" => LockKind::Barrier(args.count(1)?),
         _ => return Err(Fault::Errno(Errno::EINVAL)),
     };
     Ok(Trap::CreateLock { kind })
+}
+
+fn protocol(args: &Args<'_>) -> Result<Protocol, Fault> {
+    let Some(name) = args.name_or_nil(1)? else { return Ok(Protocol::None) };
+    match &name[..] {
+        b"none" => Ok(Protocol::None),
+        b"inherit" => Ok(Protocol::Inherit),
+        b"ceiling" => {
+            let nice = i8::try_from(args.int(2)?).map_err(|_| Fault::Errno(Errno::EINVAL))?;
+            Ok(Protocol::Ceiling(Ceiling { nice: Some(nice), ..Ceiling::default() }))
+        }
+        _ => Err(Fault::Errno(Errno::EINVAL)),
+    }
 }
 
 fn release(args: &Args<'_>) -> Result<Trap, Fault> {

@@ -42,8 +42,8 @@ mod tests;
 pub use action::{Action, Handler};
 pub use deadline::Deadline;
 pub use hothouse_abi::{
-    Bytes, Class, CpuSet, Errno, Event, EventKind, Exit, ExitStatus, Filter, LockId, LockKind,
-    MaskHow, Name, Pid, ProcessInfo, Program, Protocol, Scheduling, Signal, SignalNumber,
+    Bytes, Ceiling, Class, CpuSet, Errno, Event, EventKind, Exit, ExitStatus, Filter, LockId,
+    LockKind, MaskHow, Name, Pid, ProcessInfo, Program, Protocol, Scheduling, Signal, SignalNumber,
     SignalSet, Span, StateInfo, Tick, TimerId, Token, Unwinding, Value,
 };
 pub use locks::{Barrier, Condition, Mutex, MutexGuard, Permit, Semaphore};
