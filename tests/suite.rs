@@ -24,6 +24,8 @@ mod boundaries;
 mod events;
 // How processes ask to be scheduled, and their jobs.
 mod scheduling;
+// Classes above the policy, and the admission test.
+mod classes;
 // Results of the scheduling literature.
 mod literature;
 // Service names.

@@ -28,6 +28,7 @@ pub struct Builder {
     listeners: Vec<Box<dyn Listener>>,
     hash: bool,
     repeatable: bool,
+    admission: bool,
     real_time: bool,
     interrupt: Interrupt,
 }
@@ -44,6 +45,7 @@ impl Builder {
             listeners: Vec::new(),
             hash: false,
             repeatable: false,
+            admission: false,
             real_time: false,
             interrupt: Interrupt::default(),
         }
@@ -95,6 +97,14 @@ impl Builder {
         Builder { repeatable, ..self }
     }
 
+    /// Whether there is an admission test: a process whose runtime does not fit into what the CPUs
+    /// have left of its relative deadline, beside all others that reserve any, is refused with
+    /// `EBUSY`. On one CPU and under `edf` this is enough for that no deadline is missed; on several
+    /// it is not.
+    pub fn admission_test(self, admission: bool) -> Builder {
+        Builder { admission, ..self }
+    }
+
     /// Whether the machine waits for the host's clock instead of jumping to the next deadline.
     pub fn real_time(self, real_time: bool) -> Builder {
         Builder { real_time, ..self }
@@ -124,6 +134,7 @@ impl Builder {
             console: self.console,
             listener: listener(self.listeners, hash.clone()),
             repeatable: self.repeatable,
+            admission: self.admission,
         });
         let shared = Shared::new(machine);
         let bodies = Bodies::new(arena, &shared);

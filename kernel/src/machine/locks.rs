@@ -80,7 +80,10 @@ impl Machine {
         let what = match kind {
             LockKind::Mutex(protocol) => {
                 let ceiling = match protocol {
-                    Protocol::Ceiling(ceiling) => Some((ceiling, Tick::ZERO)),
+                    Protocol::Ceiling(ceiling) => {
+                        self.use_classes(ceiling.class);
+                        Some((ceiling, Tick::ZERO))
+                    }
                     _ => None,
                 };
                 Kind::Mutex { owner: None, owner_died: false, ceiling }

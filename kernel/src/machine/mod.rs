@@ -64,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) listener: Option<Box<dyn Listener>>,
     /// Whether what cannot be repeated is an error to the program that does it.
     pub(crate) repeatable: bool,
+    /// Whether those whose reservation does not fit are refused.
+    pub(crate) admission: bool,
 }
 
 /// All kernel data.
@@ -93,6 +95,8 @@ pub(crate) struct Machine {
     /// Who was queued while CPUs were idle, and may preempt once those have picked.
     woken: Vec<Key>,
     policy: Box<dyn Policy>,
+    /// Whether the policy serves those of no class alone.
+    has_classes: bool,
     /// Kept between calls of `wakeup_preempt`, to save an allocation.
     running: Vec<Running>,
     names: HashMap<Name, Pid, FxBuildHasher>,
@@ -105,6 +109,7 @@ pub(crate) struct Machine {
     console: Box<dyn Console>,
     listener: Option<Box<dyn Listener>>,
     repeatable: bool,
+    admission: bool,
     steps_here: u64,
     /// Traps of the process that is being unwound.
     pub(crate) steps_dying: u64,
@@ -223,6 +228,7 @@ impl Machine {
             ready: 0,
             woken: Vec::new(),
             policy: settings.policy,
+            has_classes: false,
             running: Vec::new(),
             names: HashMap::default(),
             locks: Locks::default(),
@@ -233,6 +239,7 @@ impl Machine {
             console: settings.console,
             listener: settings.listener,
             repeatable: settings.repeatable,
+            admission: settings.admission,
             steps_here: 0,
             steps_dying: 0,
         }

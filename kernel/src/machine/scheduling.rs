@@ -7,7 +7,7 @@ use hothouse_abi::{Class, Errno, Pid, Resume, Scheduling, Tick};
 use super::process::{Key, Process, State};
 use super::wait::On;
 use super::{Machine, Outcome};
-use crate::policy::{Reason, Stop, Task};
+use crate::policy::{Classes, Fifo, Reason, Stop, Task};
 use crate::trace::What;
 
 impl Machine {
@@ -32,6 +32,7 @@ impl Machine {
         if !caller.is_root() && (caller.user != process.user || is_privileged(wanted, before)) {
             return Err(Errno::EPERM);
         }
+        self.admit(Some(target), wanted)?;
         self.set_scheduling(target, Rc::new(wanted.clone()));
         Ok(())
     }
@@ -59,13 +60,35 @@ impl Machine {
         if fits { Ok(()) } else { Err(Errno::EINVAL) }
     }
 
-    /// Changes how a process is scheduled; one that runs on a CPU that it may no longer use leaves
-    /// it.
+    /// The admission test, if it is switched on: what is reserved, with `wanted` for `key`, is at
+    /// most what the CPUs have.
+    pub(super) fn admit(&self, key: Option<Key>, wanted: &Scheduling) -> Result<(), Errno> {
+        let Some(own) = density(wanted).filter(|_| self.admission) else { return Ok(()) };
+        let others = self.table.alive().filter(|&(other, _)| Some(other) != key);
+        let others = others.filter_map(|(_, other)| density(&other.task.scheduling));
+        let most = self.cpus.len() as u128 * DENSITY_OF_A_CPU;
+        if others.sum::<u128>() + own <= most { Ok(()) } else { Err(Errno::EBUSY) }
+    }
+
+    /// Puts the classes above the policy when the first process of one comes: machines without any
+    /// don't pay for them.
+    pub(super) fn use_classes(&mut self, class: Class) {
+        if class != Class::Normal && !self.has_classes {
+            self.has_classes = true;
+            let rest = std::mem::replace(&mut self.policy, Box::new(Fifo::new()));
+            self.policy = Box::new(Classes::over(rest));
+        }
+    }
+
+    /// Changes how a process is scheduled; one that runs leaves its CPU if its class is another now,
+    /// or if it may no longer use that CPU.
     fn set_scheduling(&mut self, key: Key, wanted: Rc<Scheduling>) {
         let queued = self.is_queued(key);
+        let other_class = wanted.class != self.table[key].task.scheduling.class;
         if queued {
             self.policy.dequeue(&self.table[key].task, self.now);
         }
+        self.use_classes(wanted.class);
         self.table[key].task.scheduling = wanted;
         let mut owners = Vec::new();
         if !self.update_urgency(key, false, &mut owners) {
@@ -78,7 +101,7 @@ impl Machine {
         owners.into_iter().for_each(|owner| self.reprioritise(owner));
         self.reschedule(key);
         if let State::Running(cpu) = self.table[key].state
-            && !self.table[key].task.may_use(cpu)
+            && (other_class || !self.table[key].task.may_use(cpu))
         {
             self.leave_cpu(key, Stop::Changed);
             self.requeue(key, Reason::Changed);
@@ -139,6 +162,17 @@ impl Machine {
             self.preempt(cpu);
         }
     }
+}
+
+/// Densities are in units of 2^-40 of a CPU, rounded down: a full CPU is not too much.
+const DENSITY_OF_A_CPU: u128 = 1 << 40;
+
+/// Which part of a CPU a process has reserved, if it says: its runtime over its relative deadline,
+/// or over its period if that is shorter.
+fn density(scheduling: &Scheduling) -> Option<u128> {
+    let runtime = scheduling.runtime?;
+    let span = scheduling.relative_deadline()?;
+    Some(u128::from(runtime.nanos()) * DENSITY_OF_A_CPU / u128::from(span.nanos()))
 }
 
 /// The deadline of a job that is released now and none is named for.

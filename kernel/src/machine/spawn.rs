@@ -29,6 +29,7 @@ impl Machine {
                 if !parent.is_root() && is_privileged(&wanted, &parent.task.scheduling) {
                     return Err(Errno::EPERM);
                 }
+                self.admit(None, &wanted)?;
                 wanted
             }
             None => inherited(&parent.task.scheduling),
@@ -37,6 +38,7 @@ impl Machine {
         let user = self.table[key].user.clone();
         let child = self.table.insert(std::mem::take(name), user, program);
         self.table.adopt(key, child);
+        self.use_classes(scheduling.class);
         self.table[child].adopt_scheduling(scheduling, self.now);
         self.inherit_locks(key, child);
         Ok(Resume::Pid(self.started(child)))
@@ -50,9 +52,13 @@ impl Machine {
     ) -> Result<Pid, Errno> {
         self.check_spawn(&name)?;
         let scheduling = program.scheduling.clone();
-        scheduling.iter().try_for_each(|wanted| self.check_scheduling(wanted))?;
+        if let Some(wanted) = &scheduling {
+            self.check_scheduling(wanted)?;
+            self.admit(None, wanted)?;
+        }
         let key = self.table.insert(name, Name::short("root"), program);
         if let Some(scheduling) = scheduling {
+            self.use_classes(scheduling.class);
             self.table[key].adopt_scheduling(scheduling, self.now);
         }
         Ok(self.started(key))

@@ -84,9 +84,14 @@ impl Table {
         self.by_pid.len()
     }
 
+    /// Those that do not count as dead.
+    pub(crate) fn alive(&self) -> impl Iterator<Item = (Key, &Process)> {
+        self.processes.iter().filter(|(_, process)| process.state != State::Dead)
+    }
+
     /// The live processes in order of pid.
     pub(crate) fn pids(&self) -> Vec<Pid> {
-        let live = self.processes.iter().filter(|(_, process)| process.state != State::Dead);
+        let live = self.alive();
         let mut pids: Vec<Pid> = live.map(|(_, process)| process.pid()).collect();
         pids.sort_unstable();
         pids

@@ -51,6 +51,7 @@ impl Hand {
             console: Box::new(Captured::default()),
             listener: None,
             repeatable: false,
+            admission: false,
         });
         Hand { machine, scripts: BTreeMap::new(), answers: BTreeMap::new() }
     }

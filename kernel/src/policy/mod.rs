@@ -25,7 +25,9 @@
 //! clock and global counters decide nothing.
 
 mod asked;
+mod bandwidth;
 mod bsdmlfq;
+mod classes;
 mod edf;
 mod fifo;
 mod lottery;
@@ -35,6 +37,7 @@ mod partitioned;
 mod prio;
 mod queue;
 mod random;
+mod realtime;
 mod rm;
 mod rr;
 mod sjf;
@@ -54,6 +57,7 @@ use hothouse_abi::{Class, Pid, Scheduling, Span, Tick};
 
 pub use asked::Asked;
 pub use bsdmlfq::BsdMlfq;
+pub(crate) use classes::Classes;
 pub use edf::Edf;
 pub use fifo::Fifo;
 pub use lottery::Lottery;

@@ -29,7 +29,8 @@ impl Sys<'_> {
     /// length of 0, a runtime over the deadline, a deadline over the period, the class
     /// [`Deadline`](hothouse_abi::Class::Deadline) without a runtime and a deadline, and no CPU that
     /// the machine has; `EPERM` for another user's process, and for a lower nice level below 0 or
-    /// another class above the rest, if the caller is not root; `ESRCH` if there is no such process.
+    /// another class above the rest, if the caller is not root; `ESRCH` if there is no such process;
+    /// `EBUSY` if the machine has an admission test and what is reserved does not fit.
     pub fn sched_setattr(
         &self,
         pid: impl Into<Option<Pid>>,
