@@ -28,6 +28,8 @@ mod scheduling;
 mod classes;
 // Results of the scheduling literature.
 mod literature;
+// Workloads, simulated and measured.
+mod simulations;
 // Service names.
 mod names;
 // Receiving events.

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::Span;
 
@@ -60,7 +60,7 @@ impl Class {
 /// assert_eq!(cpus.to_string(), "0,70");
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct CpuSet(Option<Rc<[u64]>>);
+pub struct CpuSet(Option<Arc<[u64]>>);
 
 impl CpuSet {
     /// Every CPU.
@@ -152,6 +152,37 @@ pub struct Scheduling {
 }
 
 impl Scheduling {
+    /// Why no process of a machine with so many CPUs can be scheduled so; `None` if it can.
+    ///
+    /// ```
+    /// use hothouse_abi::Scheduling;
+    /// let wanted = Scheduling { nice: 20, ..Scheduling::default() };
+    /// assert_eq!(wanted.problem(1), Some("the nice level is not from -20 to 19"));
+    /// ```
+    pub fn problem(&self, cpus: u32) -> Option<&'static str> {
+        let relative = self.relative_deadline();
+        let lengths = [self.slice, self.runtime, self.deadline, self.period];
+        let over = |a: Option<Span>, b: Option<Span>| a.zip(b).is_some_and(|(a, b)| a > b);
+        let bad_priority = match self.class {
+            Class::Fifo(priority) | Class::RoundRobin(priority) => !(1..=99).contains(&priority),
+            Class::Deadline | Class::Normal => false,
+        };
+        let problems = [
+            (!(-20..=19).contains(&self.nice), "the nice level is not from -20 to 19"),
+            (bad_priority, "the real-time priority is not from 1 to 99"),
+            (self.tickets == Some(0), "there are no tickets"),
+            (lengths.into_iter().flatten().any(Span::is_zero), "a length of time is zero"),
+            (over(self.runtime, relative), "the runtime is longer than the deadline"),
+            (over(self.deadline, self.period), "the deadline is after the period"),
+            (
+                self.class == Class::Deadline && (self.runtime.is_none() || relative.is_none()),
+                "the class deadline needs a runtime and a deadline or a period",
+            ),
+            (self.cpus.is_empty_of(cpus), "the machine has none of its CPUs"),
+        ];
+        problems.into_iter().find_map(|(wrong, problem)| wrong.then_some(problem))
+    }
+
     /// How long after its release a job is to be done, if that is said at all.
     pub fn relative_deadline(&self) -> Option<Span> {
         self.deadline.or(self.period)

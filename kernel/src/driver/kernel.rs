@@ -14,6 +14,7 @@ use super::bodies::{Bodies, Shared};
 use super::builder::Builder;
 use super::realtime::Pace;
 use super::report::{End, Report};
+use crate::limits::Costs;
 use crate::machine::{Action, Held, Next};
 use crate::trace::TraceHash;
 
@@ -171,6 +172,11 @@ impl Kernel {
     /// [`Counters::failed_actions`](crate::Counters).
     pub fn at(&mut self, time: Tick, action: Action) {
         self.shared.machine().at(time, action);
+    }
+
+    /// Changes what the kernel itself costs, from now on.
+    pub fn set_costs(&mut self, costs: Costs) {
+        self.shared.machine().set_costs(costs);
     }
 
     /// The virtual time.

@@ -245,6 +245,11 @@ impl Machine {
         }
     }
 
+    /// Changes what the kernel costs from now on.
+    pub(crate) fn set_costs(&mut self, costs: Costs) {
+        self.costs = costs;
+    }
+
     /// Carries out the trap in `frame` for process `key`, which must be running.
     #[inline]
     pub(crate) fn trap(&mut self, key: Key, frame: &mut Frame) -> After {

@@ -43,21 +43,10 @@ impl Machine {
 
     /// Whether this machine can schedule so at all.
     pub(super) fn check_scheduling(&self, wanted: &Scheduling) -> Result<(), Errno> {
-        let priority_fits = match wanted.class {
-            Class::Fifo(priority) | Class::RoundRobin(priority) => (1..=99).contains(&priority),
-            Class::Deadline => wanted.runtime.is_some() && wanted.relative_deadline().is_some(),
-            Class::Normal => true,
-        };
-        let deadline = wanted.relative_deadline();
-        let lengths = [wanted.slice, wanted.runtime, wanted.deadline, wanted.period];
-        let fits = priority_fits
-            && (-20..=19).contains(&wanted.nice)
-            && wanted.tickets != Some(0)
-            && lengths.into_iter().flatten().all(|length| !length.is_zero())
-            && wanted.runtime.zip(deadline).is_none_or(|(runtime, limit)| runtime <= limit)
-            && wanted.deadline.zip(wanted.period).is_none_or(|(limit, period)| limit <= period)
-            && !wanted.cpus.is_empty_of(self.cpus.len() as u32);
-        if fits { Ok(()) } else { Err(Errno::EINVAL) }
+        match wanted.problem(self.cpus.len() as u32) {
+            None => Ok(()),
+            Some(_) => Err(Errno::EINVAL),
+        }
     }
 
     /// The admission test, if it is switched on: what is reserved, with `wanted` for `key`, is at

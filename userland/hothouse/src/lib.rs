@@ -31,6 +31,7 @@
 #![forbid(unsafe_code)]
 
 pub mod json;
+pub mod sim;
 
 pub use hothouse_abi as abi;
 pub use hothouse_kernel::{
