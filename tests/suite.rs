@@ -40,6 +40,8 @@ mod determinism;
 mod programs;
 // Spawning, waiting, what is known of processes.
 mod processes;
+// The command that simulates workloads.
+mod command_sim;
 // The clock, sleeping, timers and alarms.
 mod timers;
 // Users, and what only root may do.

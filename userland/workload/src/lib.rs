@@ -44,6 +44,7 @@ mod swf;
 use std::path::Path;
 
 pub use dist::Dist;
+pub use duration::parse_duration;
 pub use model::{Command, MachineSettings, Phase, Protocol, Step, Task, Workload};
 pub use program::{Draws, Runtime};
 pub use source::{Diagnostic, Diagnostics, Source};

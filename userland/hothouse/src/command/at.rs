@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use hothouse::sim::parse_duration;
 use hothouse::{HostAction, Pid, Signal, SignalNumber, Span, Tick, Value, json};
 
-use super::{UsageError, duration};
+use super::UsageError;
 
 /// Something that happens from outside, at a time.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +38,7 @@ impl At {
     /// Reads one `--at TIME ACTION`.
     pub(super) fn parse(time: &str, action: &str) -> Result<At, UsageError> {
         let place = |message: String| UsageError(format!("--at {time} '{action}': {message}"));
-        let span = duration::parse(time).map_err(place)?;
+        let span = parse_duration(time).map_err(place)?;
         At::new(span, action).map_err(place)
     }
 
@@ -70,7 +71,7 @@ impl At {
         lines
             .map(|(number, line)| {
                 let (time, action) = split_word(line);
-                let parsed = duration::parse(time).map_err(|error| (time, error));
+                let parsed = parse_duration(time).map_err(|error| (time, error));
                 let at = parsed.and_then(|span| {
                     At::new(span, action).map_err(|error| (action.trim_start(), error))
                 });

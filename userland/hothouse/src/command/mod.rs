@@ -2,14 +2,18 @@
 
 mod at;
 mod check;
-mod duration;
+mod file;
 mod list;
+mod machine;
 mod output;
 mod program;
+mod progress;
 mod ps;
 mod run;
 mod screen;
+mod sim;
 mod summary;
+mod tables;
 mod trace;
 
 use std::fmt;
@@ -29,6 +33,8 @@ struct Cli {
 enum Command {
     /// Run a program: a Lua file, or a built-in one
     Run(Box<run::Run>),
+    /// Simulate a workload and show its metrics
+    Sim(Box<sim::Sim>),
     /// List the built-in programs
     Programs,
     /// List the scheduling policies
@@ -77,6 +83,7 @@ impl UsageError {
 pub(crate) fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(run) => run.main(),
+        Command::Sim(sim) => sim.main(),
         Command::Programs => Ok(list::programs()),
         Command::Policies => Ok(list::policies()),
     };

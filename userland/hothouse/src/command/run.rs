@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use hothouse::lua::{LuaHost, LuaSettings};
+use hothouse::sim::parse_duration;
 use hothouse::{
     Builder, Console, Costs, End, Interrupt, Kernel, Pid, RunError, Span, Stream, StreamKind, Tick,
     Until, policy,
@@ -19,7 +20,7 @@ use super::program::Source;
 use super::screen::{Screen, Silence};
 use super::summary::Summary;
 use super::trace::TraceFile;
-use super::{Exit, UsageError, duration};
+use super::{Exit, UsageError};
 
 /// How results are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -51,7 +52,7 @@ pub(super) struct Run {
     #[arg(long)]
     realtime: bool,
     /// End the run at this virtual time
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     until: Option<Span>,
     /// Go on after pid 1 has ended, until nobody can run any more
     #[arg(long)]
@@ -88,16 +89,16 @@ pub(super) struct Run {
 #[command(next_help_heading = "Costs in virtual time")]
 struct CostArgs {
     /// CPU time of a trap
-    #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_duration)]
     trap_cost: Span,
     /// Time to switch a CPU to another process
-    #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_duration)]
     switch_cost: Span,
     /// Further time when a process moves to another CPU
-    #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_duration)]
     migration_cost: Span,
     /// Time of one instruction of Lua's virtual machine
-    #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_duration)]
     instruction_cost: Span,
 }
 
@@ -336,7 +337,7 @@ impl Run {
 }
 
 /// A word as a shell takes it.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+%@".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
@@ -345,7 +346,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// Ctrl-C breaks into the run; a second one while the first is not yet seen ends the process.
-fn catch_interrupts(interrupt: &Interrupt) -> Result<(), UsageError> {
+pub(super) fn catch_interrupts(interrupt: &Interrupt) -> Result<(), UsageError> {
     let flag = interrupt.flag();
     let sigint = signal_hook::consts::SIGINT;
     signal_hook::flag::register_conditional_shutdown(sigint, 130, flag.clone())

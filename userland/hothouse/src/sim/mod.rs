@@ -21,6 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod figures;
 mod job;
 mod lag;
 mod meter;
@@ -31,9 +32,10 @@ mod statistics;
 mod tally;
 mod timeline;
 
+pub use figures::{Better, Figure, Unit, figures};
 pub use hothouse_workload::{
     Command, Diagnostic, Diagnostics, Dist, MachineSettings, Phase, Protocol, Step, Task, Workload,
-    read,
+    parse_duration, read,
 };
 pub use job::JobRecord;
 pub use metrics::{
@@ -43,4 +45,4 @@ pub use run::Run;
 pub use simulation::{Settings, SimError, Simulation};
 pub use statistics::Estimate;
 pub use tally::BOUND;
-pub use timeline::{Segment, Timeline};
+pub use timeline::{Segment, Timeline, format_nanos};

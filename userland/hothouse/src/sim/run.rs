@@ -39,6 +39,8 @@ pub struct Run {
     pub failures: Vec<String>,
     /// Why some tasks could never go on, if that is how it ended.
     pub deadlock: Option<Deadlock>,
+    /// Whether it was broken off from outside.
+    pub interrupted: bool,
     /// Why the machine could not go on.
     pub error: Option<String>,
     /// What the kernel itself reports.
@@ -83,7 +85,8 @@ struct Source {
     every: Option<Dist>,
 }
 
-/// How often a watcher is asked at least: after so much virtual time of a run of known length.
+/// A watcher is asked after so much virtual time, and a part of what has passed.
+const GLANCE: Span = Span::from_millis(1);
 const GLANCES: u64 = 1000;
 
 impl Stage {
@@ -106,6 +109,7 @@ impl Stage {
             .hash(simulation.hash)
             .admission_test(settings.admission)
             .listener(listener)
+            .interrupt(simulation.interrupt.clone())
             .build()?;
         let runtime = runtime(workload, settings.seed)?;
         let init = kernel.spawn("workload", runtime.init());
@@ -126,19 +130,14 @@ impl Stage {
             self.first(task);
         }
         let limit = self.settings.duration_ns.map_or(Tick::MAX, Tick::from_nanos);
-        let glance = self.settings.duration_ns.map_or(u64::MAX, |nanos| nanos / GLANCES + 1);
-        let mut glanced: u64 = 0;
         let end = loop {
-            let mut next = self.arrivals.next().min(limit);
-            if let Some(point) = (glanced + 1).checked_mul(glance) {
-                next = next.min(Tick::from_nanos(point));
-            }
+            let glance = GLANCE + Span::from_nanos(self.kernel.now().nanos() / GLANCES);
+            let next = self.arrivals.next().min(limit).min(self.kernel.now() + glance);
             match self.kernel.run_until(Until::TimeOrIdle(next)) {
                 End::Stopped if self.kernel.now() >= limit => break self.release_locks(limit),
                 End::Stopped => self.arrive(),
                 end => break end,
             }
-            glanced = self.kernel.now().nanos() / glance;
             if !watch(self.kernel.now()) {
                 break End::Interrupted;
             }
@@ -229,10 +228,10 @@ impl Stage {
         if self.runtime.holding() > 0 {
             warnings.push("mutexes are still held long after the end of the run".to_owned());
         }
+        let interrupted = matches!(end, End::Interrupted);
         let (deadlock, error) = match end {
             End::Deadlock(deadlock) => (without_init(deadlock), None),
             End::Failed(error) => (None, Some(error.to_string())),
-            End::Interrupted => (None, Some("interrupted".to_owned())),
             _ => (None, None),
         };
         // The processes that are left say nothing any more.
@@ -248,6 +247,7 @@ impl Stage {
             failed,
             failures,
             deadlock,
+            interrupted,
             error,
             report,
         }

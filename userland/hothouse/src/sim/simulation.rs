@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use hothouse_abi::{Errno, Program, Span, Tick};
 use hothouse_kernel::policy::{Policy, PolicyError, policy};
-use hothouse_kernel::{Costs, RunError, Stream, StreamKind};
+use hothouse_kernel::{Costs, Interrupt, RunError, Stream, StreamKind};
 use hothouse_lua::{LuaHost, LuaSettings};
 use hothouse_sys::programs;
 use serde::Serialize;
@@ -24,6 +24,7 @@ pub struct Simulation {
     own_policy: Option<MakePolicy>,
     pub(super) keep_jobs: usize,
     pub(super) hash: bool,
+    pub(super) interrupt: Interrupt,
 }
 
 /// The machine of a simulation, with all that the workload and the caller said of it.
@@ -75,7 +76,10 @@ pub enum SimError {
         problem: String,
     },
     /// Nothing says when the run is over.
-    #[error("task \"{0}\" never ends, and nothing says how long the run is: give a duration")]
+    #[error(
+        "task \"{0}\" never ends, and nothing says how long the run is; give it a duration, such as \
+         --duration 10s"
+    )]
     Endless(String),
     /// A process could not be started.
     #[error("task \"{task}\" can't be started: {errno}")]
@@ -91,14 +95,15 @@ pub enum SimError {
 }
 
 impl Simulation {
-    /// On the machine that the workload asks for; what it does not say is as on the command line:
-    /// one CPU, `fifo`, seed 0, no costs, until all tasks have ended.
+    /// On the machine that the workload asks for. What it does not say is as on the command line:
+    /// as many CPUs as its affinities name, at least one; `fifo`, seed 0, no costs, until all tasks
+    /// have ended.
     pub fn new(workload: Workload) -> Simulation {
         let machine = &workload.machine;
         let nanos = |span: Option<Span>| span.unwrap_or_default().nanos();
         let settings = Settings {
             policy: machine.policy.clone().unwrap_or_else(|| "fifo".to_owned()),
-            cpus: machine.cpus.unwrap_or(1).max(1),
+            cpus: machine.cpus.unwrap_or_else(|| named_cpus(&workload)).max(1),
             seed: machine.seed.unwrap_or(0),
             duration_ns: machine.duration.map(Span::nanos),
             trap_cost_ns: nanos(machine.trap_cost),
@@ -107,8 +112,8 @@ impl Simulation {
             protocol: machine.protocol.name(),
             admission: machine.admission,
         };
-        let workload = Arc::new(workload);
-        Simulation { workload, settings, own_policy: None, keep_jobs: 0, hash: true }
+        let (workload, interrupt) = (Arc::new(workload), Interrupt::default());
+        Simulation { workload, settings, own_policy: None, keep_jobs: 0, hash: true, interrupt }
     }
 
     /// Under this policy, such as `"rr:slice=5ms"`.
@@ -191,6 +196,13 @@ impl Simulation {
         self
     }
 
+    /// Lets runs be broken off from outside.
+    #[must_use]
+    pub fn interrupt(mut self, interrupt: Interrupt) -> Simulation {
+        self.interrupt = interrupt;
+        self
+    }
+
     /// The workload.
     pub fn workload(&self) -> &Workload {
         &self.workload
@@ -261,7 +273,7 @@ impl Simulation {
     }
 
     /// Runs it, and tells `watch` now and then how far the virtual time is. Where it says `false`,
-    /// the run is broken off and its [`error`](Run::error) says so.
+    /// the run is broken off and says that it was [`interrupted`](Run::interrupted).
     ///
     /// # Errors
     ///
@@ -279,6 +291,15 @@ impl std::fmt::Debug for Simulation {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
+}
+
+/// How many CPUs there must be for all that affinities name.
+fn named_cpus(workload: &Workload) -> u32 {
+    let first = workload.tasks.iter().map(|task| &task.scheduling);
+    let later = workload.tasks.iter().flat_map(|task| &task.phases);
+    let all = first.chain(later.filter_map(|phase| phase.scheduling.as_ref()));
+    let highest = all.filter_map(|scheduling| scheduling.cpus.cpus()?.max()).max();
+    highest.map_or(1, |cpu| cpu.saturating_add(1))
 }
 
 /// Finds the programs that tasks name.

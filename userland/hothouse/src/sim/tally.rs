@@ -10,48 +10,89 @@ use super::job::{Done, UnderWay};
 /// Source: Feitelson 2001, "Metrics for parallel job scheduling and their convergence".
 pub const BOUND: Span = Span::from_millis(10);
 
-/// Values with their distribution: percentiles from a histogram, sums without error.
+/// Up to so many values are kept as they are; more become a histogram.
+const FEW: usize = 1000;
+
+/// Values with their distribution: the percentiles of many are right to three digits, all else is
+/// exact.
 #[derive(Clone, Debug)]
 pub(super) struct Values {
-    histogram: Histogram<u32>,
+    digits: u8,
+    /// All values, as long as there is no histogram.
+    few: Vec<u64>,
+    many: Option<Histogram<u32>>,
+    count: u64,
     sum: u128,
     max: u64,
 }
 
 impl Values {
+    /// Where there are many of these, two digits have to do.
     fn new(precise: bool) -> Values {
         let digits = if precise { 3 } else { 2 };
-        let histogram = Histogram::new(digits).expect("so many digits are allowed");
-        Values { histogram, sum: 0, max: 0 }
+        Values { digits, few: Vec::new(), many: None, count: 0, sum: 0, max: 0 }
     }
 
     fn add(&mut self, value: u64) {
-        self.histogram.saturating_record(value);
+        self.count += 1;
         self.sum += u128::from(value);
         self.max = self.max.max(value);
+        self.place(value);
+    }
+
+    fn place(&mut self, value: u64) {
+        if self.many.is_none() && self.few.len() < FEW {
+            self.few.push(value);
+        } else {
+            record(self.histogram(), value);
+        }
+    }
+
+    /// The histogram; the first use takes the values over that there are so far.
+    fn histogram(&mut self) -> &mut Histogram<u32> {
+        self.many.get_or_insert_with(|| {
+            let mut histogram = Histogram::new(self.digits).expect("so many digits are allowed");
+            self.few.drain(..).for_each(|value| record(&mut histogram, value));
+            histogram
+        })
     }
 
     fn merge(&mut self, other: &Values) {
-        self.histogram.add(&other.histogram).expect("the histogram resizes itself");
+        self.count += other.count;
         self.sum += other.sum;
         self.max = self.max.max(other.max);
+        other.few.iter().for_each(|value| self.place(*value));
+        if let Some(histogram) = &other.many {
+            self.histogram().add(histogram).expect("the histogram resizes itself");
+        }
     }
 
     pub(super) fn count(&self) -> u64 {
-        self.histogram.len()
+        self.count
     }
 
     pub(super) fn mean(&self) -> f64 {
-        self.sum as f64 / self.count() as f64
+        self.sum as f64 / self.count as f64
     }
 
     pub(super) fn max(&self) -> u64 {
         self.max
     }
 
+    /// The least value that so many percent of all do not exceed.
     pub(super) fn percentile(&self, percent: f64) -> u64 {
-        self.histogram.value_at_quantile(percent / 100.0).min(self.max)
+        if let Some(histogram) = &self.many {
+            return histogram.value_at_quantile(percent / 100.0).min(self.max);
+        }
+        let mut sorted = self.few.clone();
+        sorted.sort_unstable();
+        let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;
+        sorted.get(rank.max(1) - 1).copied().unwrap_or(0)
     }
+}
+
+fn record(histogram: &mut Histogram<u32>, value: u64) {
+    histogram.record(value).expect("the histogram resizes itself");
 }
 
 /// All that is counted.
@@ -237,4 +278,42 @@ impl Tally {
 fn thousandths(dividend: u64, divisor: u64) -> u64 {
     let quotient = u128::from(dividend) * 1000 / u128::from(divisor.max(1));
     u64::try_from(quotient).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_values_have_exact_percentiles_and_many_to_three_digits() {
+        let mut few = Values::new(true);
+        (1..=1000).rev().for_each(|value| few.add(value * 1_000_000));
+        let percentiles = [50.0, 90.0, 99.0, 100.0].map(|percent| few.percentile(percent));
+        assert_eq!(percentiles, [500, 900, 990, 1000].map(|it| it * 1_000_000));
+        let mut many = few.clone();
+        (1..=1000).for_each(|value| many.add(value * 1_000_000));
+        for (percent, expected) in [(50.0, 500e6), (90.0, 900e6), (99.0, 990e6)] {
+            assert!((many.percentile(percent) as f64 / expected - 1.0).abs() < 1e-3, "{percent}");
+        }
+        assert_eq!((many.count(), many.mean(), many.max()), (2000, 500.5e6, 1_000_000_000));
+    }
+
+    #[test]
+    fn the_sum_of_two_is_as_if_all_were_in_one() {
+        for (first, second) in [(5, 7), (5, 2000), (2000, 5), (2000, 2000), (600, 600)] {
+            let values = |from: u64, count: u64| {
+                let mut values = Values::new(true);
+                (from..from + count).for_each(|value| values.add(value));
+                values
+            };
+            let mut merged = values(0, first);
+            merged.merge(&values(first, second));
+            let all = values(0, first + second);
+            assert_eq!(merged.count(), all.count());
+            assert_eq!(merged.mean(), all.mean());
+            for percent in [1.0, 50.0, 99.0, 100.0] {
+                assert_eq!(merged.percentile(percent), all.percentile(percent));
+            }
+        }
+    }
 }

@@ -178,8 +178,12 @@ fn scale(end: u64, room: u64) -> Option<(u64, u64)> {
     Some((step, end.div_ceil(step)))
 }
 
-/// A time in the unit that fits: `12.5ms`.
-pub(crate) fn format_nanos(nanos: u64) -> String {
+/// A time in the unit that fits, to three digits after the point.
+///
+/// ```
+/// assert_eq!(hothouse::sim::format_nanos(12_500_000), "12.5ms");
+/// ```
+pub fn format_nanos(nanos: u64) -> String {
     let units = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)];
     let Some((unit, size)) = units.into_iter().find(|(_, size)| nanos >= *size) else {
         return if nanos == 0 { "0".to_owned() } else { format!("{nanos}ns") };

@@ -1,0 +1,245 @@
+//! `hothouse sim`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use hothouse::Interrupt;
+use hothouse::sim::{Run, Settings, SimError, Simulation, figures, format_nanos};
+use serde_json::{Value as Json, json};
+
+use super::file::Output;
+use super::machine::{self, MachineArgs};
+use super::output::tell;
+use super::progress::Progress;
+use super::run::{catch_interrupts, quoted};
+use super::{Exit, UsageError, file, tables};
+
+/// How a result is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Tables and a timeline.
+    Human,
+    /// One JSON object that holds everything.
+    Json,
+    /// A row for each task, and one for the machine.
+    Csv,
+}
+
+/// What makes a run a failure, besides programs that fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// A deadline was missed.
+    Misses,
+    /// A job was not done when the run ended.
+    Unfinished,
+    /// There was a warning.
+    Warnings,
+}
+
+#[derive(Args, Clone)]
+pub(super) struct Sim {
+    /// A workload: rt-app JSON, a job list (.csv, .jobs, .txt), or an SWF log
+    file: PathBuf,
+    /// Who runs when: an id, or id:key=value,..; `hothouse policies` lists them [default: fifo]
+    #[arg(long, value_name = "POLICY", env = "HOTHOUSE_POLICY")]
+    policy: Option<String>,
+    /// The seed of all random draws [default: 0]
+    #[arg(long, env = "HOTHOUSE_SEED")]
+    seed: Option<u64>,
+    /// How the result is shown
+    #[arg(long, value_enum, default_value = "human", env = "HOTHOUSE_FORMAT")]
+    format: Format,
+    /// Write the result to this file
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// End with exit code 1 if this happens; may list several
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
+    fail_on: Vec<FailOn>,
+    /// Run twice and compare the traces
+    #[arg(long)]
+    check: bool,
+    /// Keep the first N jobs one by one, for JSON
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    jobs: usize,
+    /// No progress bar, no warnings
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    machine: MachineArgs,
+}
+
+impl Sim {
+    pub(super) fn main(self) -> Result<Exit, UsageError> {
+        let output = Output::to(self.output.as_deref())?;
+        let interrupt = Interrupt::default();
+        let workload = Simulation::new(file::workload(&self.file)?);
+        let file = workload.settings().clone();
+        let simulation = self.simulation(workload).interrupt(interrupt.clone());
+        simulation.check().map_err(UsageError::new)?;
+        catch_interrupts(&interrupt)?;
+        let (run, host_time) = self.once(&simulation)?;
+        if self.check && run.error.is_none() {
+            let (again, _) = self.once(&simulation)?;
+            if again.report.hash != run.report.hash || again.metrics != run.metrics {
+                let hash = |run: &Run| run.report.hash.unwrap_or_default();
+                let (first, second) = (hash(&run), hash(&again));
+                tell(&format!("hothouse: check: the runs differ: {first:016x}, {second:016x}\n"));
+                return Ok(Exit::Differs);
+            }
+        }
+        let repeat = self.repeat(&run.settings, &file);
+        let text = match self.format {
+            Format::Human => self.human(&run, &repeat, host_time),
+            Format::Json => format!("{}\n", self.json(&run, &repeat)),
+            Format::Csv => csv(&run),
+        };
+        let written = output.write(&text)?;
+        self.tell_problems(&run);
+        Ok(if written == Exit::Ok { self.exit(&run) } else { written })
+    }
+
+    fn simulation(&self, workload: Simulation) -> Simulation {
+        let mut simulation = self.machine.apply(workload).keep_jobs(self.jobs);
+        if let Some(policy) = &self.policy {
+            simulation = simulation.policy(policy);
+        }
+        if let Some(seed) = self.seed {
+            simulation = simulation.seed(seed);
+        }
+        simulation
+    }
+
+    fn once(&self, simulation: &Simulation) -> Result<(Run, Duration), UsageError> {
+        let progress = Progress::new(simulation.settings().duration_ns, self.quiet);
+        let ran = simulation.run_watched(&mut |now| {
+            progress.at(now.nanos(), || format!("{now} s of virtual time"));
+            true
+        });
+        progress.finish();
+        let run = ran.map_err(|error: SimError| UsageError::new(error))?;
+        Ok((run, progress.elapsed()))
+    }
+
+    fn exit(&self, run: &Run) -> Exit {
+        if run.interrupted {
+            return Exit::Interrupted;
+        }
+        if run.error.is_some() {
+            return Exit::Limit;
+        }
+        let machine = &run.metrics.machine.measured;
+        let unwanted = self.fail_on.iter().any(|what| match what {
+            FailOn::Misses => machine.misses > 0,
+            FailOn::Unfinished => machine.unfinished > 0,
+            FailOn::Warnings => !run.warnings.is_empty(),
+        });
+        if unwanted || run.has_failed() { Exit::Failed } else { Exit::Ok }
+    }
+
+    /// What went wrong or was odd, for a person.
+    fn tell_problems(&self, run: &Run) {
+        if !self.quiet {
+            run.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}\n")));
+        }
+        run.failures.iter().for_each(|failure| tell(&format!("hothouse: {failure}\n")));
+        let more = run.failed - run.failures.len() as u64;
+        if more > 0 {
+            tell(&format!("hothouse: {more} more processes failed\n"));
+        }
+        if let Some(deadlock) = &run.deadlock {
+            tell(&format!("hothouse: {deadlock}\n"));
+        }
+        if let Some(error) = &run.error {
+            tell(&format!("hothouse: the run broke off: {error}\n"));
+        }
+    }
+
+    /// The command that gives the same run again.
+    fn repeat(&self, settings: &Settings, file: &Settings) -> String {
+        let mut words = ["hothouse", "sim"].map(str::to_owned).to_vec();
+        words.push(self.file.display().to_string());
+        words.extend(["--policy".to_owned(), settings.policy.clone()]);
+        words.extend(["--seed".to_owned(), settings.seed.to_string()]);
+        words.extend(machine::flags(settings, file));
+        words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    }
+
+    fn json(&self, run: &Run, repeat: &str) -> Json {
+        let segment = |segment: &hothouse::sim::Segment| {
+            json!({
+                "cpu": segment.cpu,
+                "task": segment.task,
+                "from_ns": segment.from.nanos(),
+                "to_ns": segment.to.nanos(),
+            })
+        };
+        json!({
+            "workload": self.file.display().to_string(),
+            "settings": run.settings,
+            "repeat": repeat,
+            "seed": run.settings.seed,
+            "trace_hash": run.report.hash.map(|hash| format!("{hash:016x}")),
+            "exit_code": self.exit(run) as u8,
+            "interrupted": run.interrupted,
+            "error": run.error,
+            "failed": run.failed,
+            "failures": run.failures,
+            "deadlock": run.deadlock.as_ref().map(ToString::to_string),
+            "warnings": run.warnings,
+            "metrics": run.metrics,
+            "jobs": run.jobs,
+            "timeline": run.timeline.segments().iter().map(segment).collect::<Vec<_>>(),
+        })
+    }
+
+    fn human(&self, run: &Run, repeat: &str, host_time: Duration) -> String {
+        let width = tables::width();
+        let settings = &run.settings;
+        let cpus = if settings.cpus == 1 { "CPU" } else { "CPUs" };
+        let mut text = format!(
+            "{} under {} on {} {cpus}, seed {}: {} of virtual time\n\n",
+            self.file.display(),
+            settings.policy,
+            settings.cpus,
+            settings.seed,
+            format_nanos(run.end.nanos()),
+        );
+        let names: Vec<&str> = run.metrics.tasks.iter().map(|task| task.name.as_str()).collect();
+        for part in [
+            tables::times(&run.metrics, width),
+            tables::use_of_cpus(&run.metrics, width),
+            tables::machine(&run.metrics),
+            run.timeline.draw(&names, run.end, width),
+        ] {
+            text.push_str(part.trim_end());
+            text.push_str("\n\n");
+        }
+        let hash = run.report.hash.unwrap_or_default();
+        let seconds = host_time.as_secs_f64();
+        text.push_str(&format!("trace {hash:016x}, {seconds:.3} s on the host\n"));
+        text.push_str(&format!("repeat with: {repeat}\n"));
+        text
+    }
+}
+
+/// A row for each task, and one for the machine, whose name is empty.
+fn csv(run: &Run) -> String {
+    let figures = figures();
+    let settings = &run.settings;
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let header = ["policy", "cpus", "seed", "task"].map(str::to_owned).into_iter();
+    let mut rows = vec![header.chain(figures.iter().map(|figure| figure.column())).collect()];
+    let tasks = run.metrics.tasks.iter().map(|task| (task.name.as_str(), &task.measured));
+    for (name, measured) in tasks.chain([("", &run.metrics.machine.measured)]) {
+        let (cpus, seed) = (settings.cpus.to_string(), settings.seed.to_string());
+        let mut row: Vec<String> = vec![settings.policy.clone(), cpus, seed, name.to_owned()];
+        let value = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+        row.extend(figures.iter().map(|figure| value(figure.of(measured))));
+        rows.push(row);
+    }
+    for row in rows {
+        writer.write_record(row).expect("a vector takes all");
+    }
+    String::from_utf8(writer.into_inner().expect("a vector takes all")).expect("it is text")
+}
