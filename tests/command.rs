@@ -28,7 +28,7 @@ pub(crate) fn binary() -> &'static Path {
 pub(crate) fn hothouse(args: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command.args(args).stdin(Stdio::null());
-    for name in ["POLICY", "CPUS", "SEED", "FORMAT", "DURATION"] {
+    for name in ["POLICY", "CPUS", "SEED", "FORMAT", "DURATION", "THREADS"] {
         command.env_remove(format!("HOTHOUSE_{name}"));
     }
     command

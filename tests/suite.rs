@@ -42,6 +42,8 @@ mod programs;
 mod processes;
 // The command that simulates workloads.
 mod command_sim;
+// The command that compares policies.
+mod command_compare;
 // The clock, sleeping, timers and alarms.
 mod timers;
 // Users, and what only root may do.

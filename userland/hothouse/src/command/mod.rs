@@ -2,6 +2,7 @@
 
 mod at;
 mod check;
+mod compare;
 mod file;
 mod list;
 mod machine;
@@ -35,6 +36,8 @@ enum Command {
     Run(Box<run::Run>),
     /// Simulate a workload and show its metrics
     Sim(Box<sim::Sim>),
+    /// Simulate a workload under several policies and compare them
+    Compare(Box<compare::Compare>),
     /// List the built-in programs
     Programs,
     /// List the scheduling policies
@@ -84,6 +87,7 @@ pub(crate) fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(run) => run.main(),
         Command::Sim(sim) => sim.main(),
+        Command::Compare(compare) => compare.main(),
         Command::Programs => Ok(list::programs()),
         Command::Policies => Ok(list::policies()),
     };

@@ -1,8 +1,10 @@
 //! Metrics as tables for a person.
 
+use std::ops::Range;
+
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
-use hothouse::sim::{Latency, Measured, Metrics, Ratio, format_nanos};
+use hothouse::sim::{Estimate, Latency, Measured, Metrics, Ratio, Row, Unit, format_nanos};
 
 use super::list::trimmed;
 
@@ -189,6 +191,85 @@ fn max(latency: Option<Latency>) -> Option<String> {
 
 fn percent(part: f64) -> String {
     format!("{:.1} %", part * 100.0)
+}
+
+/// A row for each figure, a column for each candidate, a star at the winner. Where not all columns
+/// fit, there are several such tables.
+pub(super) fn comparison(rows: &[&Row], names: &[&str], width: usize) -> String {
+    let parts = |at_once: usize| -> Vec<String> {
+        let starts = (0..names.len()).step_by(at_once);
+        let part = |from: usize| from..(from + at_once).min(names.len());
+        starts.map(|from| some_candidates(rows, names, part(from), width)).collect()
+    };
+    let fits = |parts: &Vec<String>| {
+        let mut lines = parts.iter().flat_map(|part| part.lines());
+        lines.all(|line| line.chars().count() <= width)
+    };
+    let found = (2..=names.len()).rev().map(parts).find(fits);
+    found.unwrap_or_else(|| parts(1)).join("\n\n")
+}
+
+fn some_candidates(rows: &[&Row], names: &[&str], which: Range<usize>, width: usize) -> String {
+    let by_task = rows.iter().any(|row| row.task.is_some());
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    let mut header: Vec<String> = by_task.then(|| "task".to_owned()).into_iter().collect();
+    header.push("figure".to_owned());
+    header.extend(names[which.clone()].iter().map(|name| shortened(name, width / 3)));
+    let labels = header.len() - which.len();
+    table.set_header(header);
+    for row in rows {
+        let task = row.task.as_ref().map_or("all", |task| task.as_str());
+        let mut cells: Vec<String> =
+            by_task.then(|| shortened(task, width / 5)).into_iter().collect();
+        cells.push(row.figure.clone());
+        for index in which.clone() {
+            let mean = &row.means[index];
+            let star = if row.winner == Some(index) { " *" } else { "  " };
+            cells.push(format!("{}{star}", estimate(mean, row.unit)));
+        }
+        table.add_row(cells);
+    }
+    for column in table.column_iter_mut().skip(labels) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    trimmed(&table)
+}
+
+/// A mean and half of its interval.
+pub(super) fn estimate(estimate: &Estimate, unit: Unit) -> String {
+    let value = |value: f64| match unit {
+        Unit::Nanoseconds => time(value),
+        Unit::PerSecond => format!("{}/s", number(value)),
+        Unit::Ratio | Unit::Count => number(value),
+    };
+    let half = |half: f64| match unit {
+        Unit::Nanoseconds => format_rounded(half),
+        _ => format!("{}", rounded(half)),
+    };
+    match estimate.half_width {
+        Some(width) if width > 0.0 => format!("{} ± {}", value(estimate.mean), half(width)),
+        _ => value(estimate.mean),
+    }
+}
+
+/// A time to two digits.
+fn format_rounded(nanos: f64) -> String {
+    format_nanos(rounded(nanos) as u64)
+}
+
+/// A number to two digits.
+fn rounded(value: f64) -> f64 {
+    if value == 0.0 {
+        return 0.0;
+    }
+    let step = 10f64.powi(value.abs().log10().floor() as i32 - 1);
+    // Dividing by the inverse of a small step keeps the decimal digits clean.
+    if step < 1.0 {
+        (value / step).round() / (1.0 / step).round()
+    } else {
+        (value / step).round() * step
+    }
 }
 
 /// A time to four digits, in the unit that fits.

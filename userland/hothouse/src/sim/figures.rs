@@ -1,9 +1,12 @@
 //! The metrics one by one, as columns of a table and as rows of a comparison.
 
+use serde::Serialize;
+
 use super::{Latency, Measured, Ratio};
 
 /// What a figure counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Nanoseconds.
     Nanoseconds,
@@ -16,7 +19,8 @@ pub enum Unit {
 }
 
 /// Which of two values is the better one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Better {
     /// The lower one.
     Lower,

@@ -2,7 +2,8 @@
 //!
 //! A [`Workload`] is built in code or read from a file; each of its tasks becomes an ordinary process
 //! that makes ordinary calls. A [`Simulation`] says on which machine it runs, and its
-//! [`run`](Simulation::run) gives the [`Metrics`].
+//! [`run`](Simulation::run) gives the [`Metrics`]. [`Compare`] holds several against each other, with
+//! the same arrivals.
 //!
 //! ```
 //! use hothouse::Span;
@@ -21,17 +22,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod compare;
 mod figures;
 mod job;
 mod lag;
 mod meter;
 mod metrics;
+mod parallel;
 mod run;
 mod simulation;
 mod statistics;
 mod tally;
 mod timeline;
 
+pub use compare::{Candidate, Compare, Comparison, Difference, Row};
 pub use figures::{Better, Figure, Unit, figures};
 pub use hothouse_workload::{
     Command, Diagnostic, Diagnostics, Dist, MachineSettings, Phase, Protocol, Step, Task, Workload,

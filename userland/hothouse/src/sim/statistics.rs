@@ -32,6 +32,10 @@ impl Estimate {
         if values.len() < 2 {
             return Estimate { mean, half_width: None };
         }
+        // Without the rounding errors of the sums.
+        if values.iter().all(|value| *value == values[0]) {
+            return Estimate { mean: values[0], half_width: Some(0.0) };
+        }
         let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
         let deviation = (squares / (n - 1.0)).sqrt();
         let half_width = Some(quantile(values.len() - 1) * deviation / n.sqrt());
@@ -69,6 +73,7 @@ mod tests {
     fn equal_values_leave_no_doubt() {
         let same = Estimate::of(&[0.0; 5]);
         assert_eq!((same.half_width, same.excludes_zero()), (Some(0.0), false));
+        assert_eq!(Estimate::of(&[0.1; 3]), Estimate { mean: 0.1, half_width: Some(0.0) });
         assert!(Estimate::of(&[2.0; 5]).excludes_zero());
         assert!(!Estimate::of(&[-1.0, 1.0]).excludes_zero());
     }

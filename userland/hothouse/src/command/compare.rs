@@ -1,0 +1,354 @@
+//! `hothouse compare`.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use clap::Args;
+use hothouse::Interrupt;
+use hothouse::policy::POLICIES;
+use hothouse::sim::{
+    Better, Candidate, Compare as Comparing, Comparison, Difference, Row, Settings, Simulation,
+};
+use serde_json::{Value as Json, json};
+
+use super::file::Output;
+use super::machine::{self, MachineArgs};
+use super::output::tell;
+use super::progress::Progress;
+use super::run::{catch_interrupts, quoted};
+use super::sim::Format;
+use super::{Exit, UsageError, file, tables};
+
+/// Up to so many seeds.
+const MOST_SEEDS: u64 = 100_000;
+
+#[derive(Args, Clone)]
+pub(super) struct Compare {
+    /// A workload: rt-app JSON, a job list (.csv, .jobs, .txt), or an SWF log
+    file: PathBuf,
+    /// The policies, at least two, separated by commas; `all`: every one with its defaults
+    #[arg(long, value_name = "A,B,..", value_parser = split)]
+    policies: Policies,
+    /// The seeds under which each policy runs: 1..20 (both included), or 1,5,9
+    #[arg(long, value_name = "FROM..TO", default_value = "1..20", value_parser = seeds)]
+    seeds: Seeds,
+    /// Compare each task too, not only all together
+    #[arg(long)]
+    tasks: bool,
+    /// Show every figure, and the differences of all pairs
+    #[arg(long)]
+    all: bool,
+    /// How many threads of the host; the result does not depend on it [default: all]
+    #[arg(long, env = "HOTHOUSE_THREADS")]
+    threads: Option<NonZero<usize>>,
+    /// How the result is shown
+    #[arg(long, value_enum, default_value = "human", env = "HOTHOUSE_FORMAT")]
+    format: Format,
+    /// Write the result to this file
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// No progress bar, no warnings
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    machine: MachineArgs,
+}
+
+#[derive(Clone, Debug)]
+struct Policies(Vec<String>);
+
+#[derive(Clone, Debug)]
+struct Seeds {
+    list: Vec<u64>,
+    text: String,
+}
+
+/// Splits at commas, but not at those between the parameters of a policy.
+fn split(text: &str) -> Result<Policies, String> {
+    let mut policies: Vec<String> = Vec::new();
+    for part in text.split(',').map(str::trim) {
+        match policies.last_mut() {
+            Some(last) if part.contains('=') && !part.contains(':') => {
+                last.push_str(&format!(",{part}"));
+            }
+            _ if part == "all" => policies.extend(POLICIES.iter().map(|it| it.0.to_owned())),
+            _ => policies.push(part.to_owned()),
+        }
+    }
+    for (index, policy) in policies.iter().enumerate() {
+        if policies[..index].contains(policy) {
+            return Err(format!("\"{policy}\" is named twice; name each policy once"));
+        }
+    }
+    if policies.len() < 2 {
+        return Err("there is only one; name two policies or more, such as fifo,rr".to_owned());
+    }
+    Ok(Policies(policies))
+}
+
+fn seeds(text: &str) -> Result<Seeds, String> {
+    const REMEDY: &str = "write a range such as 1..20, or a list such as 1,5,9";
+    let number = |text: &str| {
+        let number = text.trim().parse::<u64>();
+        number.map_err(|_| format!("\"{text}\" is no seed; {REMEDY}"))
+    };
+    let list: Vec<u64> = match text.split_once("..") {
+        Some((from, to)) => {
+            let (from, to) = (number(from)?, number(to.strip_prefix('=').unwrap_or(to))?);
+            if from > to {
+                return Err(format!("the range {text} is empty; {REMEDY}"));
+            }
+            if to - from >= MOST_SEEDS {
+                return Err(format!("these are more than {MOST_SEEDS} seeds; {REMEDY}"));
+            }
+            (from..=to).collect()
+        }
+        None => text.split(',').map(number).collect::<Result<_, _>>()?,
+    };
+    let mut sorted = list.clone();
+    sorted.sort_unstable();
+    if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(format!("seed {} is named twice: it would count as two runs", twice[0]));
+    }
+    Ok(Seeds { list, text: text.to_owned() })
+}
+
+/// The figures that are shown to a person without being asked for.
+const SHOWN: [&str; 15] = [
+    "turnaround mean",
+    "turnaround p99",
+    "first-run latency mean",
+    "waiting mean",
+    "wake-up latency mean",
+    "wake-up latency p99",
+    "slowdown mean",
+    "lateness max",
+    "miss ratio",
+    "throughput",
+    "makespan",
+    "fairness",
+    "lag",
+    "involuntary switches",
+    "migrations",
+];
+
+impl Compare {
+    pub(super) fn main(self) -> Result<Exit, UsageError> {
+        let output = Output::to(self.output.as_deref())?;
+        let base = Simulation::new(file::workload(&self.file)?);
+        let file = base.settings().clone();
+        let simulation = self.machine.apply(base);
+        let mut comparing = Comparing::policies(&simulation, &self.policies.0)
+            .seeds(self.seeds.list.iter().copied())
+            .tasks(self.tasks);
+        if let Some(threads) = self.threads {
+            comparing = comparing.threads(threads);
+        }
+        let interrupt = Interrupt::default();
+        catch_interrupts(&interrupt)?;
+        let flag = interrupt.flag();
+        let progress = Progress::new(Some(comparing.runs() as u64), self.quiet);
+        let comparison = comparing.run_watched(&|over| {
+            progress.at(over as u64, String::new);
+            !flag.load(Ordering::Relaxed)
+        });
+        progress.finish();
+        let comparison = comparison.map_err(UsageError::new)?;
+        if comparison.interrupted {
+            tell("hothouse: interrupted; nothing was compared\n");
+            return Ok(Exit::Interrupted);
+        }
+        let repeat = self.repeat(simulation.settings(), &file);
+        let text = match self.format {
+            Format::Human => self.human(&comparison, &repeat),
+            Format::Json => format!("{}\n", self.json(&comparison, &repeat)),
+            Format::Csv => csv(&comparison),
+        };
+        let written = output.write(&text)?;
+        self.tell_problems(&comparison);
+        Ok(if written == Exit::Ok { exit(&comparison) } else { written })
+    }
+
+    fn tell_problems(&self, comparison: &Comparison) {
+        if !self.quiet {
+            comparison.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}\n")));
+        }
+        if comparison.failed > 0 {
+            tell(&format!("hothouse: {} processes failed in all runs\n", comparison.failed));
+        }
+        if let Some(error) = &comparison.error {
+            tell(&format!("hothouse: a run broke off: {error}\n"));
+        }
+    }
+
+    fn repeat(&self, settings: &Settings, file: &Settings) -> String {
+        let mut words = ["hothouse", "compare"].map(str::to_owned).to_vec();
+        words.push(self.file.display().to_string());
+        words.extend(["--policies".to_owned(), self.policies.0.join(",")]);
+        words.extend(["--seeds".to_owned(), self.seeds.text.clone()]);
+        words.extend(machine::flags(settings, file));
+        words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    }
+
+    fn json(&self, comparison: &Comparison, repeat: &str) -> Json {
+        let mut json = json!({
+            "workload": self.file.display().to_string(),
+            "repeat": repeat,
+            "exit_code": exit(comparison) as u8,
+        });
+        let result = serde_json::to_value(comparison).expect("every key is text");
+        if let (Json::Object(json), Json::Object(result)) = (&mut json, result) {
+            json.extend(result);
+        }
+        json
+    }
+
+    fn human(&self, comparison: &Comparison, repeat: &str) -> String {
+        let width = tables::width();
+        let names: Vec<&str> = comparison.candidates.iter().map(|it| it.name.as_str()).collect();
+        let cpus = comparison.candidates[0].settings.cpus;
+        let plural = |count: usize, one: &str, many: &str| {
+            format!("{count} {}", if count == 1 { one } else { many })
+        };
+        let mut text = format!(
+            "{} on {}: {} under {}\nmean ± half of the 95 % interval; * is better than every other \
+             one, by the paired differences\n\n",
+            self.file.display(),
+            plural(cpus as usize, "CPU", "CPUs"),
+            plural(names.len(), "policy", "policies"),
+            plural(comparison.seeds.len(), "seed", "seeds"),
+        );
+        let shown = |row: &&Row| self.all || SHOWN.contains(&row.figure.as_str());
+        let rows: Vec<&Row> = comparison.rows.iter().filter(shown).collect();
+        text.push_str(&tables::comparison(&rows, &names, width));
+        if self.all {
+            text.push_str("\n\npaired differences, of which the interval excludes zero:\n");
+            text.push_str(&differences(&rows, &names));
+        }
+        if comparison.seeds.len() < 2 {
+            text.push_str("\n\none seed gives no interval, and so no verdict: give several");
+        } else if comparison.candidates.iter().all(is_same_each_time) {
+            text.push_str("\n\nnothing is drawn here: all seeds gave the same run, one is enough");
+        }
+        text.push_str(&format!("\n\nrepeat with: {repeat}\n"));
+        text
+    }
+}
+
+fn is_same_each_time(candidate: &Candidate) -> bool {
+    candidate.trace_hashes.windows(2).all(|pair| pair[0] == pair[1])
+}
+
+/// A line for each difference that is one.
+fn differences(rows: &[&Row], names: &[&str]) -> String {
+    let mut lines = Vec::new();
+    for row in rows {
+        for difference in row.differences.iter().filter(|it| it.difference.excludes_zero()) {
+            let (first, second) = (names[difference.first], names[difference.second]);
+            let amount = tables::estimate(&difference.difference, row.unit);
+            let verdict = difference
+                .better
+                .map_or_else(String::new, |better| format!(": {} is better", names[better]));
+            let task = row.task.as_ref().map_or_else(String::new, |task| format!("{task}, "));
+            lines.push(format!("{task}{}, {first} - {second} = {amount}{verdict}", row.figure));
+        }
+    }
+    lines.join("\n")
+}
+
+fn exit(comparison: &Comparison) -> Exit {
+    if comparison.error.is_some() {
+        Exit::Limit
+    } else if comparison.failed > 0 {
+        Exit::Failed
+    } else {
+        Exit::Ok
+    }
+}
+
+/// A row for each figure and pair.
+fn csv(comparison: &Comparison) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut write = |row: &[String]| writer.write_record(row).expect("a vector takes all");
+    write(
+        &[
+            "task",
+            "figure",
+            "unit",
+            "better",
+            "first",
+            "first_mean",
+            "first_half_width",
+            "second",
+            "second_mean",
+            "second_half_width",
+            "difference",
+            "difference_half_width",
+            "verdict",
+            "winner",
+        ]
+        .map(str::to_owned),
+    );
+    for row in &comparison.rows {
+        for difference in &row.differences {
+            write(&cells(comparison, row, difference));
+        }
+    }
+    String::from_utf8(writer.into_inner().expect("a vector takes all")).expect("it is text")
+}
+
+fn cells(comparison: &Comparison, row: &Row, pair: &Difference) -> Vec<String> {
+    let name = |index: usize| comparison.candidates[index].name.clone();
+    let half_width = |half: Option<f64>| half.map_or_else(String::new, |half| half.to_string());
+    let mut cells = vec![
+        row.task.clone().unwrap_or_default(),
+        row.figure.clone(),
+        word(row.unit),
+        if row.better == Better::Neither { String::new() } else { word(row.better) },
+    ];
+    for index in [pair.first, pair.second] {
+        let mean = row.means[index];
+        cells.extend([name(index), mean.mean.to_string(), half_width(mean.half_width)]);
+    }
+    let difference = pair.difference;
+    cells.extend([difference.mean.to_string(), half_width(difference.half_width)]);
+    cells.push(pair.better.map_or_else(String::new, name));
+    cells.push(row.winner.map_or_else(String::new, name));
+    cells
+}
+
+/// The word for a unit or a direction, as JSON has it.
+fn word(value: impl serde::Serialize) -> String {
+    let json = serde_json::to_value(value).expect("it is a word");
+    json.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{seeds, split};
+
+    #[test]
+    fn commas_separate_policies_and_parameters() {
+        let policies = |text: &str| split(text).map(|it| it.0);
+        assert_eq!(
+            policies("fifo, mlfq:levels=2,stay=true,rr:slice=5ms,edf").unwrap(),
+            ["fifo", "mlfq:levels=2,stay=true", "rr:slice=5ms", "edf"]
+        );
+        assert!(policies("all").unwrap().len() > 10);
+        assert!(policies("fifo").unwrap_err().contains("only one"));
+        assert!(policies("fifo,rr,fifo").unwrap_err().contains("\"fifo\" is named twice"));
+    }
+
+    #[test]
+    fn seeds_are_a_range_with_both_ends_or_a_list() {
+        let list = |text: &str| seeds(text).map(|it| it.list);
+        assert_eq!(list("1..4").unwrap(), [1, 2, 3, 4]);
+        assert_eq!(list("1..=2").unwrap(), [1, 2]);
+        assert_eq!(list("7, 3").unwrap(), [7, 3]);
+        assert!(list("5..1").unwrap_err().contains("empty"));
+        assert!(list("1,2,1").unwrap_err().contains("seed 1 is named twice"));
+        assert!(list("0..18446744073709551615").unwrap_err().contains("more than"));
+        assert!(list("one").unwrap_err().contains("1..20"));
+    }
+}
