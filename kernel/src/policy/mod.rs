@@ -27,8 +27,11 @@
 mod asked;
 mod bandwidth;
 mod bsdmlfq;
+mod cfs;
 mod classes;
 mod edf;
+mod eevdf;
+mod fair;
 mod fifo;
 mod lottery;
 mod mlfq;
@@ -57,8 +60,10 @@ use hothouse_abi::{Class, Pid, Scheduling, Span, Tick};
 
 pub use asked::Asked;
 pub use bsdmlfq::BsdMlfq;
+pub use cfs::Cfs;
 pub(crate) use classes::Classes;
 pub use edf::Edf;
+pub use eevdf::Eevdf;
 pub use fifo::Fifo;
 pub use lottery::Lottery;
 pub use mlfq::{Mlfq, MlfqOptions};

@@ -5,8 +5,8 @@ use std::fmt;
 use hothouse_abi::Span;
 
 use super::{
-    BsdMlfq, Edf, Fifo, Lottery, Mlfq, MlfqOptions, Partitioned, Policy, Prio, Random, Rm, Rr, Sjf,
-    Srtf, Stride,
+    BsdMlfq, Cfs, Edf, Eevdf, Fifo, Lottery, Mlfq, MlfqOptions, Partitioned, Policy, Prio, Random,
+    Rm, Rr, Sjf, Srtf, Stride,
 };
 use crate::stream::Stream;
 
@@ -29,6 +29,12 @@ pub const POLICIES: &[(&str, &str, &str)] = &[
     ("bsdmlfq", "", "feedback queue of 4.4BSD: who used much CPU time lately runs later"),
     ("lottery", "slice=10ms", "each dispatch draws a ticket"),
     ("stride", "slice=10ms", "proportional shares by tickets, without chance"),
+    (
+        "cfs",
+        "latency=6ms,granularity=750us",
+        "completely fair: the least CPU time by weight first, a part of a period each",
+    ),
+    ("eevdf", "slice=3ms", "earliest eligible virtual deadline first, fair by weight"),
     ("edf", "", "earliest deadline first"),
     ("p-edf", "", "earliest deadline first on each CPU, with a home CPU for each task"),
     ("rm", "", "rate monotonic: fixed priority by period"),
@@ -74,6 +80,11 @@ pub fn policy(spec: &str, stream: Stream) -> Result<Box<dyn Policy>, PolicyError
             Box::new(Lottery::new(params.span("slice")?.unwrap_or(Lottery::SLICE), stream))
         }
         "stride" => Box::new(Stride::new(params.span("slice")?.unwrap_or(Stride::SLICE))),
+        "cfs" => {
+            let latency = params.span("latency")?.unwrap_or(Cfs::LATENCY);
+            Box::new(Cfs::new(latency, params.span("granularity")?.unwrap_or(Cfs::GRANULARITY)))
+        }
+        "eevdf" => Box::new(Eevdf::new(params.span("slice")?.unwrap_or(Eevdf::SLICE))),
         "edf" => Box::new(Edf::new()),
         "p-edf" => Box::new(Partitioned::edf()),
         "p-rm" => Box::new(Partitioned::rm()),
