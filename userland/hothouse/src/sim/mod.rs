@@ -34,6 +34,7 @@ mod simulation;
 mod statistics;
 mod tally;
 mod timeline;
+mod times;
 
 pub use compare::{Candidate, Compare, Comparison, Difference, Row};
 pub use figures::{Better, Figure, Unit, figures};
