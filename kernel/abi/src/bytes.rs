@@ -59,6 +59,14 @@ impl Bytes {
     }
 }
 
+impl Bytes {
+    /// Whether it is held in place.
+    #[inline]
+    pub(crate) const fn is_short(&self) -> bool {
+        matches!(self.0, Repr::Inline(..))
+    }
+}
+
 impl std::ops::Deref for Bytes {
     type Target = [u8];
     #[inline]
@@ -182,6 +190,12 @@ impl Name {
     /// The bytes.
     pub fn bytes(&self) -> &Bytes {
         &self.0
+    }
+
+    /// Whether it is held in place.
+    #[inline]
+    pub(crate) const fn is_short(&self) -> bool {
+        self.0.is_short()
     }
 }
 

@@ -392,4 +392,33 @@ impl Trap {
                 | Trap::WaitBarrier { .. }
         )
     }
+
+    /// Whether it owns nothing, as far as can be told at a glance: then it may be forgotten instead
+    /// of dropped, which is a call.
+    #[inline(always)]
+    pub fn is_plain(&self) -> bool {
+        match self {
+            Trap::Send { name, data, .. } => name.is_short() && data.is_plain(),
+            Trap::Receive { filter, .. } => filter.name.as_ref().is_none_or(Name::is_short),
+            _ => matches!(
+                self,
+                Trap::Getpid
+                    | Trap::Getppid
+                    | Trap::Kill { .. }
+                    | Trap::SigReturn
+                    | Trap::NextEvent { .. }
+                    | Trap::Wait { .. }
+                    | Trap::Yield
+                    | Trap::Now
+                    | Trap::Sleep { .. }
+                    | Trap::SleepUntil { .. }
+                    | Trap::Compute { .. }
+                    | Trap::Timer { .. }
+                    | Trap::Cancel { .. }
+                    | Trap::Random
+                    | Trap::Lock { .. }
+                    | Trap::Unlock { .. }
+            ),
+        }
+    }
 }

@@ -177,6 +177,16 @@ impl Value {
         matches!(self, Value::Nil)
     }
 
+    /// Whether it owns nothing.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        match self {
+            Value::Nil | Value::Bool(_) | Value::Int(_) | Value::Float(_) => true,
+            Value::Bytes(bytes) => bytes.is_short(),
+            Value::List(_) | Value::Map(_) => false,
+        }
+    }
+
     /// The truth value, if it is one.
     pub fn as_bool(&self) -> Option<bool> {
         match self {

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell, RefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hothouse_abi::{
     Body, Code, ExitStatus, Flow, Frame, Gate, Program, Resume, Signal, Step, Trap,
@@ -83,27 +84,40 @@ impl Bodies {
         self.arena.in_use()
     }
 
-    /// Lets a process run until it leaves the machine's hands again.
+    /// Lets a process run until it leaves the machine's hands again, then the next one, and so on
+    /// until `stop` is raised or the machine has something else to do first.
     ///
     /// Everything from the run loop to the switch is one function: a processor predicts returns by
     /// the calls before them, and each return between two switches would be mispredicted.
     #[inline(always)]
-    pub(super) fn run(&mut self, shared: &Shared, key: Key) {
-        if !matches!(self.slots.get(key), Some(Slot::Native(_) | Slot::Stepped(_))) {
-            self.start(shared, key);
-        } else if let Slot::Native(native) = &mut self.slots[key] {
-            native.frame().resume = shared.machine().take_answer(key);
-        }
-        match self.slots[key] {
-            Slot::Native(_) => self.run_native(shared, key),
-            Slot::Stepped(_) => self.step(shared, key),
-            Slot::Empty => {}
+    pub(super) fn run(&mut self, shared: &Shared, mut key: Key, stop: &AtomicBool) {
+        loop {
+            let is_new = !matches!(self.slots.get(key), Some(Slot::Native(_) | Slot::Stepped(_)));
+            if is_new && !self.start(shared, key) {
+                return;
+            }
+            let lives = match &mut self.slots[key] {
+                Slot::Native(native) => {
+                    if !is_new {
+                        shared.machine().give_answer(key, &mut native.frame().resume);
+                    }
+                    self.run_native(shared, key)
+                }
+                Slot::Stepped(_) => self.step(shared, key),
+                Slot::Empty => unreachable!("invariant: who was started has a body"),
+            };
+            if !lives || stop.load(Ordering::Relaxed) {
+                return;
+            }
+            let Some(next) = shared.machine().next_at_once() else { return };
+            key = next;
         }
     }
 
-    /// Before the first run: this is when a native process gets its stack.
+    /// Before the first run: this is when a native process gets its stack. Returns whether it got
+    /// one.
     #[inline(never)]
-    fn start(&mut self, shared: &Shared, key: Key) {
+    fn start(&mut self, shared: &Shared, key: Key) -> bool {
         if key >= self.slots.len() {
             self.slots.resize_with(key + 1, || Slot::Empty);
         }
@@ -120,14 +134,17 @@ impl Bodies {
                     drop_quietly(main);
                     let why = "there is no memory for its stack (ENOMEM)".to_owned();
                     shared.machine().ended(key, ExitStatus::Failed(why));
+                    return false;
                 }
             },
             Code::Stepped(body) => self.slots[key] = Slot::Stepped(body),
         }
+        true
     }
 
+    /// Lets a native process run until it leaves. Returns whether it lives.
     #[inline(always)]
-    fn run_native(&mut self, shared: &Shared, key: Key) {
+    fn run_native(&mut self, shared: &Shared, key: Key) -> bool {
         loop {
             let Slot::Native(native) = &mut self.slots[key] else {
                 unreachable!("invariant: a native body stays one")
@@ -141,13 +158,16 @@ impl Bodies {
                         After::Resume => {
                             drop(machine);
                             if !self.unwind_and_return(shared, key) {
-                                return;
+                                return true;
                             }
                         }
-                        After::Leave => return,
+                        After::Leave => return true,
                     }
                 }
-                came => return self.came_to_its_end(shared, key, came),
+                came => {
+                    self.came_to_its_end(shared, key, came);
+                    return false;
+                }
             }
         }
     }
@@ -200,7 +220,8 @@ impl Bodies {
         }
     }
 
-    fn step(&mut self, shared: &Shared, key: Key) {
+    /// Lets a stepped process run until it leaves. Returns whether it lives.
+    fn step(&mut self, shared: &Shared, key: Key) -> bool {
         let answer = shared.machine().take_answer(key);
         shared.stepped.set(key);
         let Slot::Stepped(body) = &mut self.slots[key] else {
@@ -212,7 +233,7 @@ impl Bodies {
         let gate = &self.gate;
         let step = catch_unwind(AssertUnwindSafe(|| body.resume(gate, answer)));
         let status = match step {
-            Ok(Step::Parked) => return,
+            Ok(Step::Parked) => return true,
             Ok(Step::Ended(status)) => status,
             Err(payload) => {
                 drop_quietly(payload);
@@ -223,6 +244,7 @@ impl Bodies {
             drop_quietly(body);
         }
         shared.machine().ended(key, status);
+        false
     }
 
     /// Unwinds and buries all that are dead, before any other program code runs.

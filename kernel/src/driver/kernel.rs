@@ -116,6 +116,9 @@ impl Interrupt {
 
 const INIT: Pid = Pid::new(1);
 
+/// A flag that is always raised.
+static ALWAYS: AtomicBool = AtomicBool::new(true);
+
 impl Kernel {
     /// A kernel with the default settings, to be changed and built.
     pub fn builder() -> Builder {
@@ -208,11 +211,11 @@ impl Kernel {
     /// Runs until something holds, or nobody can run.
     pub fn run_until(&mut self, until: Until) -> End {
         match until {
-            Until::Done => self.drive(Tick::MAX, Some(INIT), &mut |_| false),
-            Until::Ended(pid) => self.drive(Tick::MAX, Some(pid), &mut |_| false),
-            Until::Idle => self.drive(Tick::MAX, None, &mut |_| false),
+            Until::Done => self.drive(Tick::MAX, Some(INIT), None),
+            Until::Ended(pid) => self.drive(Tick::MAX, Some(pid), None),
+            Until::Idle => self.drive(Tick::MAX, None, None),
             Until::Time(limit) => loop {
-                match self.drive(limit, None, &mut |_| false) {
+                match self.drive(limit, None, None) {
                     // More can come from outside before that time.
                     End::Done | End::Idle | End::Deadlock(_) => self.advance(limit),
                     end => return end,
@@ -221,9 +224,9 @@ impl Kernel {
                     return End::Stopped;
                 }
             },
-            Until::TimeOrEnded(limit, pid) => self.drive(limit, Some(pid), &mut |_| false),
-            Until::TimeOrIdle(limit) => self.drive(limit, None, &mut |_| false),
-            Until::Predicate(mut holds) => self.drive(Tick::MAX, None, &mut *holds),
+            Until::TimeOrEnded(limit, pid) => self.drive(limit, Some(pid), None),
+            Until::TimeOrIdle(limit) => self.drive(limit, None, None),
+            Until::Predicate(mut holds) => self.drive(Tick::MAX, None, Some(&mut *holds)),
         }
     }
 
@@ -231,7 +234,7 @@ impl Kernel {
     /// nobody can run.
     pub fn step(&mut self) -> Option<End> {
         loop {
-            if let Some(done) = self.step_towards(Tick::MAX) {
+            if let Some(done) = self.step_towards(Tick::MAX, true) {
                 return match done {
                     Stepped::Ran => None,
                     Stepped::End(end) => Some(end),
@@ -244,7 +247,7 @@ impl Kernel {
         &mut self,
         limit: Tick,
         awaited: Option<Pid>,
-        holds: &mut dyn FnMut(&Kernel) -> bool,
+        mut holds: Option<&mut dyn FnMut(&Kernel) -> bool>,
     ) -> End {
         // Looked up again only when a process has ended.
         let mut ended = u64::MAX;
@@ -258,10 +261,12 @@ impl Kernel {
                     return error.map_or(End::Done, End::Failed);
                 }
             }
-            if let Some(Stepped::End(end)) = self.step_towards(limit) {
+            if let Some(Stepped::End(end)) = self.step_towards(limit, holds.is_some()) {
                 return end;
             }
-            if holds(self) {
+            if let Some(holds) = &mut holds
+                && holds(self)
+            {
                 return End::Stopped;
             }
         }
@@ -273,9 +278,10 @@ impl Kernel {
         pid.number() <= machine.counters.spawned && machine.table.find(pid).is_none()
     }
 
-    /// One decision of the machine, carried out. `None`: time moved on.
+    /// One decision of the machine, carried out, and unless it is to be a single one, those after
+    /// it that only say who runs. `None`: time moved on.
     #[inline(always)]
-    fn step_towards(&mut self, limit: Tick) -> Option<Stepped> {
+    fn step_towards(&mut self, limit: Tick, single: bool) -> Option<Stepped> {
         if self.interrupt.is_raised()
             && let Some(end) = self.interrupted()
         {
@@ -284,7 +290,8 @@ impl Kernel {
         let next = self.shared.machine().next(limit);
         match next {
             Next::Run(key) => {
-                self.bodies.run(&self.shared, key);
+                let stop = if single { &ALWAYS } else { &*self.interrupt.0 };
+                self.bodies.run(&self.shared, key, stop);
                 self.bodies.unwind_victims(&self.shared);
                 Some(Stepped::Ran)
             }

@@ -43,14 +43,35 @@ pub(crate) enum Next {
 }
 
 impl Machine {
+    /// Who runs next, if nothing else is to be done first; [`Machine::next`] finds out what.
+    #[inline(always)]
+    pub(crate) fn next_at_once(&mut self) -> Option<Key> {
+        if self.due || self.error.is_some() || !self.victims.is_empty() {
+            return None;
+        }
+        self.counters.steps += 1;
+        self.steps_here += 1;
+        let next = if self.is_over_steps() { None } else { self.dispatch() };
+        if next.is_none() && self.victims.is_empty() {
+            // `next` will count the step.
+            self.counters.steps -= 1;
+            self.steps_here -= 1;
+        }
+        next
+    }
+
+    #[inline(always)]
+    fn is_over_steps(&self) -> bool {
+        self.steps_here > self.limits.steps_at_one_instant
+            || self.counters.steps > self.limits.steps
+    }
+
     /// Who runs next, or what else is to be done.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn next(&mut self, limit: Tick) -> Next {
         self.counters.steps += 1;
         self.steps_here += 1;
-        if self.steps_here > self.limits.steps_at_one_instant
-            || self.counters.steps > self.limits.steps
-        {
+        if self.is_over_steps() {
             return self.too_many_steps();
         }
         loop {
@@ -89,6 +110,19 @@ impl Machine {
             Some(at) => Next::Advance(at),
             None if self.timers.is_empty() && wanted.is_none() => Next::Stuck,
             None => Next::Limit,
+        }
+    }
+
+    /// Puts the answer with which a process is resumed into its frame.
+    #[inline(always)]
+    pub(crate) fn give_answer(&mut self, key: Key, resume: &mut Resume) {
+        let answer = &mut self.table[key].answer;
+        if let Some(Resume::Unit) = answer {
+            // Most often, and a copy costs more than the rest.
+            std::mem::forget(answer.take());
+            resume.set(Resume::Unit);
+        } else {
+            resume.set(answer.take().expect("invariant: who runs next has an answer"));
         }
     }
 

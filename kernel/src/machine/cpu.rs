@@ -55,7 +55,32 @@ impl Machine {
     /// The next process whose code runs at this instant. The CPUs that have one take turns in order;
     /// the idle ones pick when no code is left to run, so that they choose among all who are ready
     /// by then.
+    #[inline(always)]
     pub(super) fn dispatch(&mut self) -> Option<Key> {
+        // On a machine with one CPU that is what the round comes to.
+        if self.cpus.len() == 1
+            && self.cpus[0].phase == Phase::Idle
+            && self.woken.is_empty()
+            && self.ready > 0
+            && self.pick(0)
+        {
+            let key = self.current(0);
+            if self.is_to_run(key) {
+                return Some(key);
+            }
+        }
+        self.dispatch_in_turn()
+    }
+
+    /// Whether [`Machine::enter`] would do nothing for a running process but let it run.
+    #[inline(always)]
+    fn is_to_run(&self, key: Key) -> bool {
+        let process = &self.table[key];
+        self.is_undisturbed(key) && process.task.burst.is_none() && process.answer.is_some()
+    }
+
+    #[inline(never)]
+    fn dispatch_in_turn(&mut self) -> Option<Key> {
         loop {
             for _ in 0..self.cpus.len() {
                 let cpu = self.cursor;
@@ -100,6 +125,7 @@ impl Machine {
     }
 
     /// Gives an idle CPU to the process that the policy picks. Returns whether there is one.
+    #[inline(always)]
     fn pick(&mut self, cpu: usize) -> bool {
         let id = CpuId(cpu as u32);
         let Some(Pick { task, slice }) = self.policy.pick_next(id, self.now) else { return false };
@@ -121,6 +147,7 @@ impl Machine {
     }
 
     /// Takes a running process off its CPU, with the account of what it used.
+    #[inline]
     pub(super) fn leave_cpu(&mut self, key: Key, stop: Stop) {
         let State::Running(id) = self.table[key].state else { return };
         self.break_burst(id);
@@ -133,6 +160,7 @@ impl Machine {
     }
 
     /// Breaks the burst on a CPU off, so that its process goes on with something else.
+    #[inline]
     pub(super) fn break_burst(&mut self, id: CpuId) {
         if let Phase::Burst { timer, .. } = self.cpus[id.0 as usize].phase {
             self.timers.cancel(timer);
@@ -141,6 +169,7 @@ impl Machine {
     }
 
     /// Accounts for what was served of the burst on a CPU, whose timer is no longer armed.
+    #[inline(never)]
     fn settle_burst(&mut self, index: usize) {
         let cpu = &mut self.cpus[index];
         let (used, overhead) = cpu.under_way(self.now);
@@ -217,6 +246,7 @@ impl Machine {
     }
 
     /// Puts a process that can still run back into the policy's queue.
+    #[inline]
     pub(super) fn requeue(&mut self, key: Key, reason: Reason) {
         let process = &mut self.table[key];
         process.account(self.now);
@@ -224,6 +254,7 @@ impl Machine {
         self.enqueue(key, reason);
     }
 
+    #[inline]
     pub(super) fn enqueue(&mut self, key: Key, reason: Reason) {
         if !self.is_active() {
             self.policy_timer();
@@ -251,7 +282,11 @@ impl Machine {
 
     /// Lets a process that became ready take a CPU from another, if the policy says so. While CPUs
     /// are idle that has to wait until they have picked.
+    #[inline]
     pub(super) fn preempt_for(&mut self, woken: Key) {
+        if !self.preempts {
+            return;
+        }
         if self.idle == 0 {
             self.ask_preempt(woken);
         } else {
@@ -367,10 +402,10 @@ impl Machine {
     /// `yield_now`.
     #[inline]
     pub(super) fn yield_now(&mut self, key: Key) -> Outcome {
-        self.table[key].answer = Some(Resume::Unit);
+        self.table[key].set_answer(Resume::Unit);
         self.leave_cpu(key, Stop::Yield);
         self.requeue(key, Reason::Yield);
-        Outcome::Enter
+        Outcome::Leave
     }
 
     /// What each CPU's time went into, in order.

@@ -216,6 +216,7 @@ impl Machine {
     }
 
     /// Makes running process `key` wait for what its record says.
+    #[inline]
     pub(super) fn park(&mut self, key: Key) {
         self.arm_wait(key);
         if self.listener.is_some() {
@@ -228,6 +229,7 @@ impl Machine {
     }
 
     /// Arms the timer of a wait that has a deadline.
+    #[inline(always)]
     fn arm_wait(&mut self, key: Key) {
         let Some(wait) = &mut self.table[key].wait else { return };
         if let Some(deadline) = wait.deadline {
@@ -269,15 +271,17 @@ impl Machine {
     }
 
     /// Ends the wait of a waiting process with this answer.
+    #[inline(always)]
     pub(super) fn complete(&mut self, key: Key, answer: Resume) {
         let process = &mut self.table[key];
-        process.answer = Some(answer);
-        if let Some(wait) = process.wait.take()
-            && let Some(timer) = wait.timer
-        {
-            self.timers.cancel(timer);
+        process.set_answer(answer);
+        if let Some(wait) = &mut process.wait {
+            if let Some(timer) = wait.timer {
+                self.timers.cancel(timer);
+            }
+            process.wait = None;
         }
-        if self.table[key].state == State::Waiting {
+        if process.state == State::Waiting {
             self.make_ready(key, Reason::Wakeup);
         }
     }
@@ -298,11 +302,13 @@ impl Machine {
     }
 
     /// A wait that begins now.
+    #[inline(always)]
     pub(super) fn start_wait(&mut self, key: Key, on: On, deadline: Option<Tick>) {
         self.table[key].wait = Some(Wait { on, since: self.now, deadline, place: 0, timer: None });
     }
 
     /// Puts a process that can run where the policy will find it.
+    #[inline]
     pub(super) fn make_ready(&mut self, key: Key, reason: Reason) {
         let process = &mut self.table[key];
         process.account(self.now);

@@ -56,6 +56,7 @@ impl Machine {
     }
 
     /// Whether one more event fits into a mailbox.
+    #[inline]
     pub(super) fn check_room(&self, target: Key, name: &Name, data: &Value) -> Result<(), Errno> {
         if name.len() > self.limits.name_bytes {
             return Err(Errno::ENAMETOOLONG);
@@ -176,6 +177,7 @@ impl Machine {
         Outcome::Answer(Resume::Event(event))
     }
 
+    #[inline(always)]
     fn wait_for(
         &mut self,
         key: Key,

@@ -95,6 +95,8 @@ pub(crate) struct Machine {
     /// Who was queued while CPUs were idle, and may preempt once those have picked.
     woken: Vec<Key>,
     policy: Box<dyn Policy>,
+    /// Whether the policy ever takes a CPU from its process for one that woke.
+    preempts: bool,
     /// Whether the policy serves those of no class alone.
     has_classes: bool,
     /// Kept between calls of `wakeup_preempt`, to save an allocation.
@@ -125,6 +127,8 @@ pub(crate) enum Outcome {
     Enter,
     /// It waits, as its record says, for what has not come yet.
     Wait,
+    /// It has given its CPU up, and what it gets when it has one again is in its record.
+    Leave,
     /// It is dead, and among the victims.
     Exit,
 }
@@ -136,6 +140,7 @@ enum Verdict {
     Answered,
     Enter,
     Wait,
+    Leave,
     Exit,
 }
 
@@ -149,7 +154,7 @@ trait Put {
 impl Put for Resume {
     #[inline(always)]
     fn put(self, answer: &mut Resume) -> Verdict {
-        *answer = self;
+        answer.set(self);
         Verdict::Answered
     }
 }
@@ -161,6 +166,7 @@ impl Put for Outcome {
             Outcome::Answer(resume) => resume.put(answer),
             Outcome::Enter => Verdict::Enter,
             Outcome::Wait => Verdict::Wait,
+            Outcome::Leave => Verdict::Leave,
             Outcome::Exit => Verdict::Exit,
         }
     }
@@ -211,6 +217,7 @@ pub(crate) enum After {
 impl Machine {
     pub(crate) fn new(mut settings: Settings) -> Machine {
         settings.policy.start(settings.cpus.max(1));
+        let preempts = settings.policy.preempts();
         Machine {
             table: Table::new(),
             now: Tick::ZERO,
@@ -228,6 +235,7 @@ impl Machine {
             ready: 0,
             woken: Vec::new(),
             policy: settings.policy,
+            preempts,
             has_classes: false,
             running: Vec::new(),
             names: HashMap::default(),
@@ -251,7 +259,7 @@ impl Machine {
     }
 
     /// Carries out the trap in `frame` for process `key`, which must be running.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn trap(&mut self, key: Key, frame: &mut Frame) -> After {
         self.counters.traps += 1;
         self.steps_here += 1;
@@ -260,7 +268,9 @@ impl Machine {
         }
         let process = &mut self.table[key];
         process.traps += 1;
-        process.debt += self.costs.trap;
+        if !self.costs.trap.is_zero() {
+            process.debt += self.costs.trap;
+        }
         if self.listener.is_some() {
             let (name, kind) = (frame.trap.name(), frame.trap.kind());
             self.record(key, What::Trap { name, kind });
@@ -277,12 +287,12 @@ impl Machine {
                 After::Leave
             }
             Verdict::Wait => self.go_on(key, frame),
-            Verdict::Exit => After::Leave,
+            Verdict::Leave | Verdict::Exit => After::Leave,
         }
     }
 
     /// The one dispatch from trap to function.
-    #[inline]
+    #[inline(always)]
     fn dispatch_trap(&mut self, key: Key, trap: &mut Trap, answer: &mut Resume) -> Verdict {
         match trap {
             Trap::Getpid => self.getpid(key).put(answer),
@@ -365,9 +375,17 @@ impl Machine {
     }
 
     /// Returns to a running process whose trap was answered, unless something comes first.
-    #[inline]
+    #[inline(always)]
     fn answered(&mut self, key: Key, frame: &mut Frame) -> After {
-        if self.is_undisturbed(key) || frame.unwinding || self.table[key].state == State::Dead {
+        if self.is_undisturbed(key) {
+            return After::Resume;
+        }
+        self.answered_later(key, frame)
+    }
+
+    #[inline(never)]
+    fn answered_later(&mut self, key: Key, frame: &mut Frame) -> After {
+        if frame.unwinding || self.table[key].state == State::Dead {
             return After::Resume;
         }
         self.table[key].answer = Some(std::mem::replace(&mut frame.resume, Resume::Unit));
@@ -376,7 +394,7 @@ impl Machine {
 
     /// Whether nothing comes before what a process is about to do: no signal, no CPU time owed, and
     /// it still has its CPU.
-    #[inline]
+    #[inline(always)]
     fn is_undisturbed(&self, key: Key) -> bool {
         let process = &self.table[key];
         process.pending.difference(process.mask).is_empty()
@@ -416,7 +434,7 @@ impl Machine {
         }
         match self.dispatch_trap(key, &mut frame.trap, &mut frame.resume) {
             Verdict::Answered => Flow::Done,
-            Verdict::Enter | Verdict::Wait | Verdict::Exit => Flow::Parked,
+            Verdict::Enter | Verdict::Wait | Verdict::Leave | Verdict::Exit => Flow::Parked,
         }
     }
 

@@ -198,7 +198,14 @@ impl Process {
 
     /// Accounts for the time in the state that it is about to leave. Time with a CPU is accounted
     /// for as it is used.
+    #[inline(always)]
     pub(crate) fn account(&mut self, now: Tick) {
+        if self.since < now {
+            self.account_passed(now);
+        }
+    }
+
+    fn account_passed(&mut self, now: Tick) {
         let passed = now - self.since;
         self.since = now;
         match self.state {
@@ -220,6 +227,16 @@ impl Process {
             self.pid(),
             self.name
         );
+    }
+
+    /// Sets the answer that it gets when it runs next.
+    #[inline(always)]
+    pub(crate) fn set_answer(&mut self, answer: Resume) {
+        match &mut self.answer {
+            Some(old) => old.set(answer),
+            // Nothing is there to be dropped.
+            none => std::mem::forget(none.replace(answer)),
+        }
     }
 
     pub(crate) fn pid(&self) -> Pid {

@@ -66,6 +66,7 @@ impl Machine {
             self.has_classes = true;
             let rest = std::mem::replace(&mut self.policy, Box::new(Fifo::new()));
             self.policy = Box::new(Classes::over(rest));
+            self.preempts = self.policy.preempts();
         }
     }
 

@@ -32,6 +32,10 @@ impl Policy for Fifo {
         "fifo".to_string()
     }
 
+    fn preempts(&self) -> bool {
+        false
+    }
+
     fn enqueue(&mut self, task: &Task, _reason: Reason, _now: Tick) {
         self.asked.note(task);
         self.ready.push_back(task.id);

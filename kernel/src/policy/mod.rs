@@ -274,6 +274,12 @@ pub trait Policy {
     /// the task is still runnable, `enqueue` follows at once.
     fn put_prev(&mut self, task: &Task, cpu: CpuId, ran: Span, stop: Stop, now: Tick) {}
 
+    /// Whether [`wakeup_preempt`](Policy::wakeup_preempt) may ever take a CPU away. The machine asks
+    /// once, and need not gather who runs, with each wake-up, for a policy that says no.
+    fn preempts(&self) -> bool {
+        true
+    }
+
     /// Whether a queued task takes a CPU away, and which. The machine calls it for a task that was
     /// created, woken or continued, or whose place changed, once the idle CPUs have picked and left
     /// it queued; `running` has the CPUs that it may use and that are not idle, lowest first, each

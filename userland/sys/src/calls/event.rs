@@ -71,7 +71,7 @@ impl Sys<'_> {
     #[inline]
     pub fn receive_event(&self, filter: Filter, timeout: Option<Duration>) -> Result<Event, Errno> {
         let trap = Trap::Receive { filter, timeout: timeout.map(Into::into) };
-        call!(self, trap, Resume::Event(event) => event)
+        call!(self, trap, owned Resume::Event(event) => event)
     }
 
     /// Takes the next event of any kind, or waits for one.
@@ -82,7 +82,7 @@ impl Sys<'_> {
     #[inline]
     pub fn next_event(&self, timeout: Option<Duration>) -> Result<Event, Errno> {
         let trap = Trap::NextEvent { timeout: timeout.map(Into::into) };
-        call!(self, trap, Resume::Event(event) => event)
+        call!(self, trap, owned Resume::Event(event) => event)
     }
 
     /// Takes the next event, of any kind, that has one of these names, or waits for one. All
@@ -107,12 +107,12 @@ impl Sys<'_> {
     ) -> Result<Event, Errno> {
         let names = names.into_iter().map(Into::into).collect();
         let trap = Trap::FilterEvent { names, remote: false, timeout: timeout.map(Into::into) };
-        call!(self, trap, Resume::Event(event) => event)
+        call!(self, trap, owned Resume::Event(event) => event)
     }
 
     /// The next event of any kind, which stays queued.
     pub fn peek_event(&self) -> Option<Event> {
-        call!(self, Trap::PeekEvent, Resume::Peeked(event) => event)
+        call!(self, Trap::PeekEvent, owned Resume::Peeked(event) => event)
             .unwrap_or_default()
             .map(|event| *event)
     }
@@ -153,7 +153,7 @@ impl Sys<'_> {
     ) -> Result<Event, Errno> {
         let (name, data) = (name.into(), data.into());
         let trap = Trap::Call { pid, name, data, timeout: timeout.map(Into::into) };
-        call!(self, trap, Resume::Event(reply) => reply)
+        call!(self, trap, owned Resume::Event(reply) => reply)
     }
 
     /// Answers a request made by [`call`](Sys::call). The reply has the request's name.

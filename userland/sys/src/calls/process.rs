@@ -22,7 +22,8 @@ impl Sys<'_> {
 
     /// The caller's user. Processes from outside start as `root`, children with their parent's.
     pub fn getuser(&self) -> Name {
-        call!(self, Trap::Getuser, Resume::Bytes(user) => Name::from(user)).unwrap_or_default()
+        call!(self, Trap::Getuser, owned Resume::Bytes(user) => Name::from(user))
+            .unwrap_or_default()
     }
 
     /// Changes the caller's user.
@@ -36,12 +37,13 @@ impl Sys<'_> {
 
     /// The caller's name, as its parent gave it.
     pub fn getname(&self) -> Name {
-        call!(self, Trap::Getname, Resume::Bytes(name) => Name::from(name)).unwrap_or_default()
+        call!(self, Trap::Getname, owned Resume::Bytes(name) => Name::from(name))
+            .unwrap_or_default()
     }
 
     /// The pids of all live processes, ascending.
     pub fn getplist(&self) -> Vec<Pid> {
-        call!(self, Trap::Getplist, Resume::Pids(pids) => pids).unwrap_or_default()
+        call!(self, Trap::Getplist, owned Resume::Pids(pids) => pids).unwrap_or_default()
     }
 
     /// What is known of a process.
@@ -58,7 +60,7 @@ impl Sys<'_> {
     ///
     /// `ESRCH` if there is no such process.
     pub fn getpinfo(&self, pid: Pid) -> Result<ProcessInfo, Errno> {
-        call!(self, Trap::Getpinfo { pid }, Resume::Info(info) => *info)
+        call!(self, Trap::Getpinfo { pid }, owned Resume::Info(info) => *info)
     }
 
     /// Sets the nice level of a process, or the caller's for `None`, and returns it. From -20, the
@@ -166,7 +168,7 @@ impl Sys<'_> {
         timeout: Option<Duration>,
     ) -> Result<Exit, Errno> {
         let trap = Trap::Wait { pid: pid.into(), timeout: timeout.map(Into::into) };
-        call!(self, trap, Resume::Exit(exit) => *exit)
+        call!(self, trap, owned Resume::Exit(exit) => *exit)
     }
 
     /// Runs `hook` when the caller ends by return, `exit`, panic, error or any signal but

@@ -9,7 +9,7 @@ impl Sys<'_> {
     ///
     /// `ESRCH` if there is no such process.
     pub fn sched_getattr(&self, pid: impl Into<Option<Pid>>) -> Result<Scheduling, Errno> {
-        call!(self, Trap::SchedGetattr { pid: pid.into() }, Resume::Scheduling(now) => *now)
+        call!(self, Trap::SchedGetattr { pid: pid.into() }, owned Resume::Scheduling(now) => *now)
     }
 
     /// Changes how a process is scheduled, or the caller for `None`. What of it counts is the
