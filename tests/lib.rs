@@ -1,6 +1,8 @@
 //! What the suites share: a scenario is run twice, its traces are compared, and after each run the
 //! machine must hold nothing.
 
+pub mod harness;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 

@@ -52,6 +52,8 @@ mod timers;
 mod users;
 // Requests and replies.
 mod calls;
+// Random runs, and the fuzz targets.
+mod fuzzing;
 // Mutexes, semaphores, conditions, barriers.
 mod locks;
 // How a process ends.

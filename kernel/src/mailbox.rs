@@ -89,6 +89,16 @@ impl Mailbox {
         self.peak = self.peak.max(len as u32);
     }
 
+    /// All events, oldest first.
+    #[cfg(feature = "invariants")]
+    pub(crate) fn events(&self) -> impl Iterator<Item = &Event> {
+        let (shallow, deep) = match &self.store {
+            Store::Shallow(events) => (Some(events.iter()), None),
+            Store::Deep(deep) => (None, Some(deep.arrivals().map(|node| deep.event(node)))),
+        };
+        shallow.into_iter().flatten().chain(deep.into_iter().flatten())
+    }
+
     /// The oldest event of any kind.
     pub(crate) fn peek(&self) -> Option<&Event> {
         match &self.store {

@@ -121,6 +121,14 @@ impl<T> Timers<T> {
         self.len == 0
     }
 
+    /// All armed entries, in no order.
+    #[cfg(feature = "invariants")]
+    pub(crate) fn armed(&self) -> impl Iterator<Item = (Tick, Class, &T)> {
+        self.entries
+            .iter()
+            .filter_map(|entry| Some((entry.at, entry.class, entry.payload.as_ref()?)))
+    }
+
     /// Arms an entry.
     ///
     /// # Panics

@@ -46,7 +46,9 @@ impl Gate for Shared {
         if self.dying.get() {
             return machine.trap_of_the_dying(key, frame);
         }
-        match machine.trap(key, frame) {
+        let after = machine.trap(key, frame);
+        machine.check();
+        match after {
             After::Resume if machine.victims.is_empty() => Flow::Done,
             After::Resume => {
                 // The victims are the driver's to unwind, before this process goes on.
@@ -153,7 +155,9 @@ impl Bodies {
                 Came::Trapped => {
                     let frame = native.frame();
                     let mut machine = shared.machine();
-                    match machine.trap(key, frame) {
+                    let after = machine.trap(key, frame);
+                    machine.check();
+                    match after {
                         After::Resume if machine.victims.is_empty() => {}
                         After::Resume => {
                             drop(machine);

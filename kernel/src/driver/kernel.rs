@@ -287,7 +287,10 @@ impl Kernel {
         {
             return Some(Stepped::End(end));
         }
-        let next = self.shared.machine().next(limit);
+        let mut machine = self.shared.machine();
+        let next = machine.next(limit);
+        machine.check();
+        drop(machine);
         match next {
             Next::Run(key) => {
                 let stop = if single { &ALWAYS } else { &*self.interrupt.0 };

@@ -15,7 +15,7 @@ use crate::trace::What;
 pub(super) struct Cpu {
     pub(super) phase: Phase,
     /// invariant: set unless the phase is `Idle`.
-    current: Option<Key>,
+    pub(super) current: Option<Key>,
     /// CPU time until the slice ends.
     slice_left: Option<Span>,
     /// CPU time that the current process used since it was dispatched.
@@ -28,7 +28,7 @@ pub(super) struct Cpu {
 
 impl Cpu {
     /// What passed of the burst under way: the time that it used, and its overhead.
-    fn under_way(&self, now: Tick) -> (Span, Span) {
+    pub(super) fn under_way(&self, now: Tick) -> (Span, Span) {
         let Phase::Burst { started, overhead, .. } = self.phase else {
             return (Span::ZERO, Span::ZERO);
         };

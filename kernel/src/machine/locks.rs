@@ -18,20 +18,20 @@ use crate::trace::What;
 /// All locks.
 #[derive(Debug, Default)]
 pub(super) struct Locks {
-    by_id: HashMap<LockId, Lock, FxBuildHasher>,
+    pub(super) by_id: HashMap<LockId, Lock, FxBuildHasher>,
     last: u64,
 }
 
 #[derive(Debug)]
-struct Lock {
-    what: Kind,
-    waiters: Waiters,
+pub(super) struct Lock {
+    pub(super) what: Kind,
+    pub(super) waiters: Waiters,
     /// How many processes hold it open.
-    users: usize,
+    pub(super) users: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+pub(super) enum Kind {
     Mutex {
         owner: Option<Key>,
         /// The last owner died with it; the next one is told.

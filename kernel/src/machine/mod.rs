@@ -12,6 +12,8 @@ mod events;
 mod exit;
 mod identity;
 mod inject;
+#[cfg(feature = "invariants")]
+mod invariants;
 mod locks;
 mod names;
 mod process;
@@ -251,6 +253,13 @@ impl Machine {
             steps_here: 0,
             steps_dying: 0,
         }
+    }
+
+    /// Checks what always holds, if the kernel was built with the feature `invariants`.
+    #[inline(always)]
+    pub(crate) fn check(&self) {
+        #[cfg(feature = "invariants")]
+        self.check_invariants();
     }
 
     /// Changes what the kernel costs from now on.

@@ -252,6 +252,13 @@ impl Process {
         self.rare.as_deref().map(read).unwrap_or_default()
     }
 
+    /// What its trap waits for, and what those under handlers do.
+    #[cfg(feature = "invariants")]
+    pub(super) fn waits(&self) -> impl Iterator<Item = &Wait> {
+        let frames = self.rare.iter().flat_map(|rare| &rare.frames);
+        self.wait.iter().chain(frames.filter_map(|frame| frame.wait.as_ref()))
+    }
+
     pub(crate) fn is_root(&self) -> bool {
         self.user == "root"
     }

@@ -84,6 +84,12 @@ impl Table {
         self.by_pid.len()
     }
 
+    /// All records, those of the dead included.
+    #[cfg(feature = "invariants")]
+    pub(super) fn all(&self) -> impl Iterator<Item = (Key, &Process)> {
+        self.processes.iter()
+    }
+
     /// Those that do not count as dead.
     pub(crate) fn alive(&self) -> impl Iterator<Item = (Key, &Process)> {
         self.processes.iter().filter(|(_, process)| process.state != State::Dead)

@@ -82,6 +82,12 @@ impl Waiters {
         self.lenders.as_ref().map(|lenders| lenders.most())
     }
 
+    /// All who stand in it, with their places.
+    #[cfg(feature = "invariants")]
+    pub(super) fn all(&self) -> impl Iterator<Item = (u64, Key)> {
+        self.places.iter().filter_map(|(place, waiter)| Some((*place, waiter.as_ref()?.key)))
+    }
+
     fn at(&mut self, place: u64) -> Option<&mut Option<Waiter>> {
         let at = self.places.binary_search_by_key(&place, |(place, _)| *place).ok()?;
         Some(&mut self.places[at].1)
