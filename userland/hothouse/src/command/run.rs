@@ -2,6 +2,8 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
@@ -347,12 +349,17 @@ pub(super) fn quoted(word: &str) -> String {
 
 /// Ctrl-C breaks into the run; a second one while the first is not yet seen ends the process.
 pub(super) fn catch_interrupts(interrupt: &Interrupt) -> Result<(), UsageError> {
-    let flag = interrupt.flag();
+    let (flag, early) = (interrupt.flag(), Arc::new(AtomicBool::new(false)));
     let sigint = signal_hook::consts::SIGINT;
-    signal_hook::flag::register_conditional_shutdown(sigint, 130, flag.clone())
+    signal_hook::flag::register(sigint, early.clone())
+        .and_then(|_| signal_hook::flag::register_conditional_shutdown(sigint, 130, flag.clone()))
         .and_then(|_| signal_hook::flag::register(sigint, flag))
-        .map(drop)
-        .map_err(|error| UsageError(format!("Ctrl-C can't be caught: {error}")))
+        .map_err(|error| UsageError(format!("Ctrl-C can't be caught: {error}")))?;
+    // One that came between the first registration and the last would else be lost.
+    if early.load(Ordering::Relaxed) {
+        interrupt.raise();
+    }
+    Ok(())
 }
 
 /// Whoever read the output went away.
