@@ -44,6 +44,8 @@ mod processes;
 mod queues;
 // The command that simulates workloads.
 mod command_sim;
+// The command that measures the kernel.
+mod command_bench;
 // The command that compares policies.
 mod command_compare;
 // The clock, sleeping, timers and alarms.

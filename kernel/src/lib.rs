@@ -34,4 +34,5 @@ pub use driver::{Builder, End, Interrupt, Kernel, Report, Until};
 pub use error::RunError;
 pub use limits::{Costs, Limits};
 pub use machine::{Action, Counters, CpuReport, Deadlock, Held, Waiter};
+pub use native::bare_round_trips;
 pub use stream::{Stream, StreamKind};

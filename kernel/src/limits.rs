@@ -32,6 +32,9 @@ pub struct Limits {
     pub nested_handlers: usize,
     /// Bytes of the stack of a native process.
     pub stack_bytes: usize,
+    /// Free stacks that keep their memory for the next process. That of others goes back to the
+    /// host.
+    pub spare_stacks: usize,
     /// How long exit hooks may take.
     pub exit_time: Span,
     /// Steps at one instant of virtual time. Past it the run ends with `RunError::Livelock`. A
@@ -57,6 +60,7 @@ impl Default for Limits {
             locks_per_process: 1 << 16,
             nested_handlers: 32,
             stack_bytes: 64 << 10,
+            spare_stacks: 1024,
             exit_time: Span::from_secs(1),
             steps_at_one_instant: 20_000_000,
             steps: u64::MAX,

@@ -122,7 +122,9 @@ impl Builder {
     /// [`RunError::Stacks`] if the host refuses the reservation for stacks.
     pub fn build(self) -> Result<Kernel, RunError> {
         let slots = self.limits.processes.saturating_add(SPARE_STACKS);
-        let arena = Arena::new(self.limits.stack_bytes, slots).map_err(RunError::Stacks)?;
+        let reserve = self.limits.spare_stacks;
+        let arena = Arena::with_reserve(self.limits.stack_bytes, slots, reserve)
+            .map_err(RunError::Stacks)?;
         let hash = self.hash.then(|| Rc::new(RefCell::new(TraceHash::new())));
         let policy_spec = self.policy.spec();
         let machine = Machine::new(Settings {

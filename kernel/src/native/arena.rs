@@ -8,9 +8,6 @@ use std::ptr;
 
 use corosensei::stack::MIN_STACK_SIZE;
 
-/// How many free stacks keep their memory, unless told otherwise.
-pub(crate) const DEFAULT_RESERVE: usize = 1024;
-
 /// Bytes above a stack's base that are the process's but not its stack's: see `control.rs`.
 pub(super) const HEAD: usize = 192;
 
@@ -75,8 +72,14 @@ pub(crate) struct Stack {
 }
 
 impl Arena {
+    /// An arena for tests that don't care what free stacks keep.
+    #[cfg(test)]
+    pub(crate) fn new(stack_size: usize, slots: usize) -> io::Result<Arena> {
+        Arena::with_reserve(stack_size, slots, 1024)
+    }
+
     /// Reserves room for `slots` stacks of `stack_size` bytes, rounded up to whole pages and at
-    /// least two, and keeps the memory of [`DEFAULT_RESERVE`] free ones.
+    /// least two, and keeps the memory of up to `reserve` free ones.
     ///
     /// # Errors
     ///
@@ -85,15 +88,6 @@ impl Arena {
     /// # Panics
     ///
     /// If the host refuses the handlers for faults, or a stack for them to run on.
-    pub(crate) fn new(stack_size: usize, slots: usize) -> io::Result<Arena> {
-        Arena::with_reserve(stack_size, slots, DEFAULT_RESERVE)
-    }
-
-    /// The same, keeping the memory of up to `reserve` free stacks.
-    ///
-    /// # Errors and panics
-    ///
-    /// As [`Arena::new`].
     pub(crate) fn with_reserve(
         stack_size: usize,
         slots: usize,

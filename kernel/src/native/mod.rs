@@ -26,6 +26,7 @@
 //!   probes), `exit` and signals that a program sends to the host.
 
 mod arena;
+mod bare;
 mod control;
 mod fault;
 mod gate;
@@ -38,6 +39,7 @@ mod switch;
 mod tests;
 
 pub(crate) use arena::Arena;
+pub use bare::bare_round_trips;
 pub(crate) use switch::{Came, Native};
 
 /// Makes the host's thread and process ready for faults and panics of native processes.

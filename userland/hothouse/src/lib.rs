@@ -30,6 +30,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod json;
 pub mod sim;
 
@@ -37,7 +38,7 @@ pub use hothouse_abi as abi;
 pub use hothouse_kernel::{
     Action as HostAction, Builder, Captured, Console, Costs, Counters, CpuReport, Deadlock, End,
     Held, Interrupt, Kernel, Limits, Report, RunError, StdConsole, Stream, StreamKind, Until,
-    Waiter, policy, trace,
+    Waiter, bare_round_trips, policy, trace,
 };
 pub use hothouse_lua as lua;
 pub use hothouse_sys::*;

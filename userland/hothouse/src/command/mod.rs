@@ -1,6 +1,7 @@
 //! The command line: what is asked for, and the exit codes.
 
 mod at;
+mod bench;
 mod check;
 mod compare;
 mod file;
@@ -38,6 +39,8 @@ enum Command {
     Sim(Box<sim::Sim>),
     /// Simulate a workload under several policies and compare them
     Compare(Box<compare::Compare>),
+    /// Measure what the kernel itself costs on this host
+    Bench(Box<bench::Bench>),
     /// List the built-in programs
     Programs,
     /// List the scheduling policies
@@ -88,6 +91,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(run) => run.main(),
         Command::Sim(sim) => sim.main(),
         Command::Compare(compare) => compare.main(),
+        Command::Bench(bench) => bench.main(),
         Command::Programs => Ok(list::programs()),
         Command::Policies => Ok(list::policies()),
     };
