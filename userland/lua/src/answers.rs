@@ -2,11 +2,12 @@
 
 use hothouse_abi::{
     Action, Errno, Event, EventKind, Exit, ExitStatus, ProcessInfo, Resume, StateInfo,
+    Value as Data,
 };
-use mlua::{IntoLua, Lua, Table, Value};
 
-use crate::record::{Record, Request};
-use crate::values;
+use crate::context::Current;
+use crate::raw::{Item, NoLimit, Slot, Stack, StackFull, Then};
+use crate::record::Request;
 
 /// How an answer is shown to Lua.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,9 +26,9 @@ pub(crate) enum Shape {
     Info,
     /// A tick as integer nanoseconds.
     Nanos,
-    /// For the raw ABI: every errno is an error, an event has name and data.
+    /// For the raw ABI: true and the results, or false and the text of an errno.
     Raw,
-    /// For the raw ABI: a sent event is a `remote_event`.
+    /// For the raw ABI, where a sent event is a `remote_event`.
     RawNext,
 }
 
@@ -37,92 +38,219 @@ impl Shape {
     }
 }
 
-/// What a callback returns to the prelude: a code and up to two results. The code is nil when the
-/// call is done, true when it parked, false when it failed with the text in the first result.
-pub(crate) struct Reply(Value, Value, Value);
-
-impl From<(Value, Value, Value)> for Reply {
-    fn from((code, a, b): (Value, Value, Value)) -> Reply {
-        Reply(code, a, b)
+/// Shows an answer that is no `Handler`, `Hooks` or `Unwind`.
+pub(crate) fn show(stack: &mut Stack<'_>, current: &Current, answer: Resume, shape: Shape) -> Then {
+    if let Resume::Error(errno) = answer {
+        return error(stack, current, errno, shape);
     }
-}
-
-impl From<Reply> for [Value; 3] {
-    fn from(reply: Reply) -> Self {
-        [reply.0, reply.1, reply.2]
+    if shape.is_raw() {
+        stack.push_bool(true);
     }
-}
-
-impl From<Reply> for (Value, Value, Value) {
-    fn from(reply: Reply) -> Self {
-        (reply.0, reply.1, reply.2)
-    }
-}
-
-impl Reply {
-    pub(crate) const PARKED: Reply = Reply(Value::Boolean(true), Value::Nil, Value::Nil);
-
-    pub(crate) fn failed(lua: &Lua, text: impl AsRef<str>) -> mlua::Result<Reply> {
-        let text = Value::String(lua.create_string(text.as_ref())?);
-        Ok(Reply(Value::Boolean(false), text, Value::Nil))
-    }
-
-    fn one(value: Value) -> Reply {
-        Reply(Value::Nil, value, Value::Nil)
-    }
-}
-
-/// The reply for an answer that is no `Handler`, `Hooks` or `Unwind`.
-///
-/// # Errors
-///
-/// A memory error.
-pub(crate) fn to_lua(
-    lua: &Lua,
-    record: &Record,
-    answer: Resume,
-    shape: Shape,
-) -> mlua::Result<Reply> {
-    let value = match answer {
-        Resume::Error(errno) => return error(lua, errno, shape),
-        Resume::Unit if shape == Shape::Sent => Value::Boolean(true),
-        Resume::Event(event) => return received(lua, record, event, shape),
-        Resume::Peeked(None) => Value::Nil,
-        Resume::Peeked(Some(event)) => return show_event(lua, &event, shape),
-        Resume::Pid(pid) => number(pid.number()),
-        Resume::Found(pid) => pid.map_or(Value::Nil, |pid| number(pid.number())),
-        Resume::Flag(flag) => Value::Boolean(flag),
-        Resume::Number(bits) => Value::Integer(bits.cast_signed()),
-        Resume::Nice(nice) => Value::Integer(nice.into()),
-        Resume::Tick(tick) if shape == Shape::Nanos => number(tick.nanos()),
-        Resume::Tick(tick) => Value::Number(tick.as_secs_f64()),
-        Resume::Span(span) => Value::Number(span.as_secs_f64()),
-        Resume::Timer(id) => number(id.number()),
-        Resume::Lock(id) => number(id.number()),
-        Resume::Bytes(bytes) => Value::String(lua.create_string(bytes.as_slice())?),
-        Resume::Exit(exit) => exit_table(lua, &exit)?,
-        Resume::Info(info) => info_table(lua, &info)?,
-        Resume::Pids(pids) => {
-            let pids = pids.into_iter().map(|pid| number(pid.number()));
-            Value::Table(lua.create_sequence_from(pids)?)
-        }
-        Resume::Disposition(old) => Value::String(lua.create_string(action_word(old.action))?),
-        Resume::Signals(set) => {
-            let numbers = set.signals().map(|signal| signal.number());
-            Value::Table(lua.create_sequence_from(numbers)?)
-        }
-        Resume::Signal(signal) => Value::Integer(signal.number().into()),
-        // No call of the Lua API asks for it.
-        Resume::Scheduling(_) => Value::Nil,
-        Resume::Start | Resume::Unit | Resume::Handler(_) | Resume::Hooks | Resume::Unwind => {
-            return Ok(Reply(Value::Nil, Value::Nil, Value::Nil));
-        }
+    let results = match answer {
+        Resume::Unit if shape == Shape::Sent => flag(stack, true),
+        Resume::Pid(pid) | Resume::Found(Some(pid)) => number(stack, pid.number()),
+        Resume::Flag(truth) => flag(stack, truth),
+        Resume::Number(bits) => integer(stack, bits.cast_signed()),
+        Resume::Nice(nice) => integer(stack, nice.into()),
+        Resume::Tick(tick) if shape == Shape::Nanos => number(stack, tick.nanos()),
+        Resume::Tick(tick) => float(stack, tick.as_secs_f64()),
+        Resume::Span(span) => float(stack, span.as_secs_f64()),
+        Resume::Timer(id) => number(stack, id.number()),
+        Resume::Lock(id) => number(stack, id.number()),
+        Resume::Signal(signal) => integer(stack, signal.number().into()),
+        // No call of the Lua API asks how it is scheduled.
+        Resume::Found(None) | Resume::Peeked(None) | Resume::Scheduling(_) => nil(stack, shape),
+        Resume::Unit | Resume::Start | Resume::Handler(_) | Resume::Hooks | Resume::Unwind => 0,
+        Resume::Event(event) => return received(stack, current, event, shape),
+        rich => return allocate(stack, current, shape, |s, room| show_rich(s, &rich, shape, room)),
     };
-    Ok(Reply::one(value))
+    returned(results, shape)
 }
 
-fn number(number: u64) -> Value {
-    i64::try_from(number).map_or(Value::Number(number as f64), Value::Integer)
+fn returned(results: usize, shape: Shape) -> Then {
+    Then::Return(results + usize::from(shape.is_raw()))
+}
+
+fn flag(stack: &mut Stack<'_>, truth: bool) -> usize {
+    stack.push_bool(truth);
+    1
+}
+
+fn integer(stack: &mut Stack<'_>, int: i64) -> usize {
+    stack.push_int(int);
+    1
+}
+
+fn float(stack: &mut Stack<'_>, float: f64) -> usize {
+    stack.push_float(float);
+    1
+}
+
+fn number(stack: &mut Stack<'_>, number: u64) -> usize {
+    stack.push_scalar(&data_of(number));
+    1
+}
+
+fn data_of(number: u64) -> Data {
+    i64::try_from(number).map_or(Data::Float(number as f64), Data::Int)
+}
+
+/// Nil, which the raw ABI leaves out at the end.
+fn nil(stack: &mut Stack<'_>, shape: Shape) -> usize {
+    if shape.is_raw() {
+        return 0;
+    }
+    stack.push_nil();
+    1
+}
+
+/// Pushes what needs memory, which may be more than the state has left: then the process ends.
+fn allocate(
+    stack: &mut Stack<'_>,
+    current: &Current,
+    shape: Shape,
+    push: impl FnOnce(&mut Stack<'_>, &NoLimit<'_>) -> Result<usize, StackFull>,
+) -> Then {
+    let pushed = current.state.without_limit(|no_limit| {
+        let pushed = push(stack, no_limit);
+        if pushed.is_err() {
+            stack.push_bytes(b"stack overflow", no_limit);
+        }
+        pushed
+    });
+    match pushed {
+        _ if current.record.is_doomed() => Then::End,
+        Ok(results) => returned(results, shape),
+        Err(StackFull) => Then::Raise,
+    }
+}
+
+/// Raises a text, or returns false and the text to the raw ABI.
+pub(crate) fn fail(stack: &mut Stack<'_>, current: &Current, text: &str, shape: Shape) -> Then {
+    if shape.is_raw() {
+        stack.push_bool(false);
+    }
+    let pushed = allocate(stack, current, shape, |stack, no_limit| {
+        stack.push_bytes(text.as_bytes(), no_limit);
+        Ok(1)
+    });
+    match pushed {
+        Then::Return(_) if !shape.is_raw() => Then::Raise,
+        other => other,
+    }
+}
+
+fn error(stack: &mut Stack<'_>, current: &Current, errno: Errno, shape: Shape) -> Then {
+    match (shape, errno) {
+        (
+            Shape::Sent,
+            Errno::ESRCH | Errno::EAGAIN | Errno::ENOENT | Errno::EEXIST | Errno::ECANCELED,
+        ) => Then::Return(flag(stack, false)),
+        (Shape::Received | Shape::Next | Shape::Waited, Errno::ETIMEDOUT) => {
+            Then::Return(nil(stack, shape))
+        }
+        (Shape::Info, Errno::ESRCH) => {
+            stack.push_nil();
+            allocate(stack, current, shape, |stack, no_limit| {
+                stack.push_bytes(errno.text().as_bytes(), no_limit);
+                Ok(2)
+            })
+        }
+        _ => fail(stack, current, errno.text(), shape),
+    }
+}
+
+fn received(stack: &mut Stack<'_>, current: &Current, event: Event, shape: Shape) -> Then {
+    let then = if shows_as_it_is(&event, shape) && is_named_so(stack, &event) && is_scalar(&event) {
+        // A name that the caller gave is shown by the same string: a quarter of the work of a
+        // message is saved, which is to look it up among Lua's strings.
+        stack.push_copy(NAME);
+        returned(1 + show_scalar(stack, &event.data, shape), shape)
+    } else {
+        allocate(stack, current, shape, |s, no_limit| show_event(s, &event, shape, no_limit))
+    };
+    let record = &current.record;
+    if event.kind == EventKind::Sent {
+        record.sender.set(Some(event.sender));
+    }
+    if let Some(token) = event.token {
+        *record.request.borrow_mut() = Some(Request { pid: event.sender, token, name: event.name });
+    }
+    then
+}
+
+/// Where the calls that wait for a named event have its name.
+const NAME: Slot = Slot::arg(1);
+
+fn is_named_so(stack: &Stack<'_>, event: &Event) -> bool {
+    matches!(stack.get(NAME), Item::Bytes(name) if *name == event.name[..])
+}
+
+fn is_scalar(event: &Event) -> bool {
+    !matches!(event.data, Data::Bytes(_) | Data::List(_) | Data::Map(_))
+}
+
+fn show_scalar(stack: &mut Stack<'_>, data: &Data, shape: Shape) -> usize {
+    match data {
+        Data::Nil => nil(stack, shape),
+        scalar => usize::from(stack.push_scalar(scalar)),
+    }
+}
+
+/// Whether an event is shown by its name and data, and not as a `remote_event`.
+fn shows_as_it_is(event: &Event, shape: Shape) -> bool {
+    let any_kind = matches!(shape, Shape::Next | Shape::RawNext);
+    !any_kind || event.kind != EventKind::Sent
+}
+
+fn show_event(
+    stack: &mut Stack<'_>,
+    event: &Event,
+    shape: Shape,
+    no_limit: &NoLimit<'_>,
+) -> Result<usize, StackFull> {
+    if shows_as_it_is(event, shape) {
+        stack.push_bytes(&event.name, no_limit);
+        if is_scalar(event) {
+            return Ok(1 + show_scalar(stack, &event.data, shape));
+        }
+        stack.push_data(&event.data, no_limit)?;
+        return Ok(2);
+    }
+    stack.push_bytes(b"remote_event", no_limit);
+    let fields = [
+        ("type", Data::Bytes(event.name.bytes().clone())),
+        ("sender", data_of(event.sender.number())),
+        ("data", event.data.clone()),
+    ];
+    stack.push_fields(&fields, no_limit)?;
+    Ok(2)
+}
+
+/// The answers that are texts or tables.
+fn show_rich(
+    stack: &mut Stack<'_>,
+    answer: &Resume,
+    shape: Shape,
+    no_limit: &NoLimit<'_>,
+) -> Result<usize, StackFull> {
+    match answer {
+        Resume::Peeked(Some(event)) => return show_event(stack, event, shape, no_limit),
+        Resume::Bytes(bytes) => stack.push_bytes(bytes, no_limit),
+        Resume::Exit(exit) => stack.push_fields(&exit_fields(exit), no_limit)?,
+        Resume::Info(info) => stack.push_fields(&info_fields(info), no_limit)?,
+        Resume::Pids(pids) => {
+            let pids = Data::list(pids.iter().map(|pid| data_of(pid.number())));
+            stack.push_data(&pids, no_limit)?;
+        }
+        Resume::Disposition(old) => stack.push_bytes(action_word(old.action).as_bytes(), no_limit),
+        Resume::Signals(set) => {
+            let numbers = Data::list(set.signals().map(|signal| i64::from(signal.number())));
+            stack.push_data(&numbers, no_limit)?;
+        }
+        _ => return Ok(nil(stack, shape)),
+    }
+    Ok(1)
 }
 
 fn action_word(action: Action) -> &'static str {
@@ -134,84 +262,38 @@ fn action_word(action: Action) -> &'static str {
     }
 }
 
-fn error(lua: &Lua, errno: Errno, shape: Shape) -> mlua::Result<Reply> {
-    match (shape, errno) {
-        (
-            Shape::Sent,
-            Errno::ESRCH | Errno::EAGAIN | Errno::ENOENT | Errno::EEXIST | Errno::ECANCELED,
-        ) => Ok(Reply::one(Value::Boolean(false))),
-        (Shape::Received | Shape::Next | Shape::Waited, Errno::ETIMEDOUT) => {
-            Ok(Reply::one(Value::Nil))
-        }
-        (Shape::Info, Errno::ESRCH) => {
-            let text = Value::String(lua.create_string(errno.text())?);
-            Ok(Reply(Value::Nil, Value::Nil, text))
-        }
-        _ => Reply::failed(lua, errno.text()),
-    }
+fn exit_fields(exit: &Exit) -> [(&'static str, Data); 4] {
+    let status = match &exit.status {
+        ExitStatus::Exited(value) => ("value", value.clone()),
+        ExitStatus::Failed(text) | ExitStatus::Panicked(text) => ("error", text.as_str().into()),
+        ExitStatus::Signaled(signal) => ("signal", i64::from(signal.number()).into()),
+    };
+    [
+        ("id", data_of(exit.pid.number())),
+        status,
+        ("cputime", exit.cpu_time.as_secs_f64().into()),
+        ("ended", exit.ended_at.as_secs_f64().into()),
+    ]
 }
 
-fn received(lua: &Lua, record: &Record, event: Event, shape: Shape) -> mlua::Result<Reply> {
-    let reply = show_event(lua, &event, shape)?;
-    if event.kind == EventKind::Sent {
-        record.sender.set(Some(event.sender));
-    }
-    if let Some(token) = event.token {
-        *record.request.borrow_mut() = Some(Request { pid: event.sender, token, name: event.name });
-    }
-    Ok(reply)
-}
-
-fn show_event(lua: &Lua, event: &Event, shape: Shape) -> mlua::Result<Reply> {
-    let name = Value::String(lua.create_string(&event.name[..])?);
-    let data = values::to_lua(lua, &event.data)?;
-    let any_kind = matches!(shape, Shape::Next | Shape::RawNext);
-    if !any_kind || event.kind != EventKind::Sent {
-        return Ok(Reply(Value::Nil, name, data));
-    }
-    let remote = lua.create_table_with_capacity(0, 3)?;
-    remote.raw_set("type", name)?;
-    remote.raw_set("sender", number(event.sender.number()))?;
-    remote.raw_set("data", data)?;
-    Ok(Reply(Value::Nil, "remote_event".into_lua(lua)?, Value::Table(remote)))
-}
-
-fn exit_table(lua: &Lua, exit: &Exit) -> mlua::Result<Value> {
-    let table = lua.create_table_with_capacity(0, 5)?;
-    table.raw_set("id", number(exit.pid.number()))?;
-    set_status(lua, &table, &exit.status)?;
-    table.raw_set("cputime", exit.cpu_time.as_secs_f64())?;
-    table.raw_set("ended", exit.ended_at.as_secs_f64())?;
-    Ok(Value::Table(table))
-}
-
-fn set_status(lua: &Lua, table: &Table, status: &ExitStatus) -> mlua::Result<()> {
-    match status {
-        ExitStatus::Exited(value) => table.raw_set("value", values::to_lua(lua, value)?),
-        ExitStatus::Failed(text) | ExitStatus::Panicked(text) => {
-            table.raw_set("error", text.as_str())
-        }
-        ExitStatus::Signaled(signal) => table.raw_set("signal", signal.number()),
-    }
-}
-
-fn info_table(lua: &Lua, info: &ProcessInfo) -> mlua::Result<Value> {
-    let table = lua.create_table_with_capacity(0, 14)?;
-    table.raw_set("id", number(info.pid.number()))?;
-    table.raw_set("name", lua.create_string(&info.name[..])?)?;
-    table.raw_set("user", lua.create_string(&info.user[..])?)?;
-    table.raw_set("parent", number(info.parent.number()))?;
-    table.raw_set("state", info.state.word())?;
+fn info_fields(info: &ProcessInfo) -> Vec<(&'static str, Data)> {
+    let mut fields: Vec<(&str, Data)> = vec![
+        ("id", data_of(info.pid.number())),
+        ("name", Data::Bytes(info.name.bytes().clone())),
+        ("user", Data::Bytes(info.user.bytes().clone())),
+        ("parent", data_of(info.parent.number())),
+        ("state", info.state.word().into()),
+        ("cputime", info.cpu_time.as_secs_f64().into()),
+        ("waittime", info.wait_time.as_secs_f64().into()),
+        ("traps", data_of(info.traps)),
+        ("events", data_of(info.mailbox_depth as u64)),
+        ("peak", data_of(info.mailbox_peak as u64)),
+        ("nice", i64::from(info.nice).into()),
+        ("started", info.started_at.as_secs_f64().into()),
+    ];
     if let StateInfo::Waiting { what, since } = &info.state {
-        table.raw_set("waiting", what.as_str())?;
-        table.raw_set("since", since.as_secs_f64())?;
+        fields.push(("waiting", what.as_str().into()));
+        fields.push(("since", since.as_secs_f64().into()));
     }
-    table.raw_set("cputime", info.cpu_time.as_secs_f64())?;
-    table.raw_set("waittime", info.wait_time.as_secs_f64())?;
-    table.raw_set("traps", number(info.traps))?;
-    table.raw_set("events", info.mailbox_depth)?;
-    table.raw_set("peak", info.mailbox_peak)?;
-    table.raw_set("nice", info.nice)?;
-    table.raw_set("started", info.started_at.as_secs_f64())?;
-    Ok(Value::Table(table))
+    fields
 }

@@ -1,19 +1,22 @@
 use hothouse_abi::{
-    Errno, LockId, Name, Pid, Signal, SignalNumber, SignalSet, Span, Tick, TimerId, Value as Data,
+    Errno, LockId, Name, Pid, Resume, Signal, SignalNumber, SignalSet, Span, Tick, TimerId,
+    Value as Data,
 };
-use mlua::Value;
 
+use crate::raw::{Item, Slot, Stack};
 use crate::record::Record;
 use crate::{seconds, values};
 
 /// The arguments of a system call made in Lua.
-pub(crate) struct Args<'a> {
-    pub(crate) values: [Value; 4],
+pub(crate) struct Args<'a, 's> {
+    pub(crate) stack: &'a mut Stack<'s>,
     pub(crate) record: &'a Record,
 }
 
 /// Why no trap was made.
 pub(crate) enum Fault {
+    /// The answer is known without one.
+    Known(Resume),
     /// Words that get the caller's place in front.
     Argument(String),
     /// The text of an errno, as the kernel would have said it.
@@ -23,21 +26,27 @@ pub(crate) enum Fault {
 /// A pid that no process ever has, for numbers that can't be one.
 const NOBODY: Pid = Pid::new(u64::MAX);
 
-impl Args<'_> {
+impl Args<'_, '_> {
+    #[inline]
+    fn get(&self, at: usize) -> Item<'_> {
+        self.stack.get(Slot::arg(at))
+    }
+
+    #[cold]
     fn expected<T>(&self, at: usize, what: &str) -> Result<T, Fault> {
-        let got = values::type_name(&self.values[at]);
+        let got = self.get(at).type_name();
         Err(Fault::Argument(format!("bad argument #{} (expected {what}, got {got})", at + 1)))
     }
 
     fn is_nil(&self, at: usize) -> bool {
-        self.values[at].is_nil()
+        self.stack.is_nil(Slot::arg(at))
     }
 
     /// The value of a number that is whole; `Some(None)` for one that is not.
     fn whole(&self, at: usize) -> Option<Option<i64>> {
-        match self.values[at] {
-            Value::Integer(int) => Some(Some(int)),
-            Value::Number(float) => Some(Data::Float(float).as_int()),
+        match self.get(at) {
+            Item::Int(int) => Some(Some(int)),
+            Item::Float(float) => Some(Data::Float(float).as_int()),
             _ => None,
         }
     }
@@ -72,9 +81,9 @@ impl Args<'_> {
     }
 
     pub(crate) fn int_or_nil(&self, at: usize) -> Result<Option<i64>, Fault> {
-        match self.values[at] {
-            Value::Nil => Ok(None),
-            Value::Integer(_) | Value::Number(_) => self.int(at).map(Some),
+        match self.get(at) {
+            Item::Nil => Ok(None),
+            Item::Int(_) | Item::Float(_) => self.int(at).map(Some),
             _ => self.expected(at, "number or nil"),
         }
     }
@@ -92,16 +101,16 @@ impl Args<'_> {
     }
 
     pub(crate) fn bool(&self, at: usize) -> Result<bool, Fault> {
-        match self.values[at] {
-            Value::Boolean(truth) => Ok(truth),
-            Value::Nil => Ok(false),
+        match self.get(at) {
+            Item::Bool(truth) => Ok(truth),
+            Item::Nil => Ok(false),
             _ => self.expected(at, "boolean or nil"),
         }
     }
 
     pub(crate) fn name(&self, at: usize) -> Result<Name, Fault> {
-        match &self.values[at] {
-            Value::String(text) => Ok(Name::from(&text.as_bytes()[..])),
+        match self.get(at) {
+            Item::Bytes(text) => Ok(Name::from(text)),
             _ => self.expected(at, "string"),
         }
     }
@@ -113,40 +122,45 @@ impl Args<'_> {
         self.name(at).map(Some).or_else(|_| self.expected(at, "string or nil"))
     }
 
-    pub(crate) fn names(&self, at: usize) -> Result<Vec<Name>, Fault> {
-        let Value::Table(table) = &self.values[at] else {
-            return self.expected(at, "table");
-        };
-        let mut names = Vec::new();
-        for i in 1..=table.raw_len() {
-            match table.raw_get::<Value>(i) {
-                Ok(Value::String(text)) => names.push(Name::from(&text.as_bytes()[..])),
-                Ok(other) => {
-                    let got = values::type_name(&other);
-                    return Err(Fault::Argument(format!(
-                        "bad argument #{i} (expected string, got {got})"
-                    )));
-                }
-                Err(error) => return Err(Fault::Argument(error.to_string())),
+    pub(crate) fn names(&mut self, at: usize) -> Result<Vec<Name>, Fault> {
+        self.list(at, |i, item| match item {
+            Item::Bytes(text) => Ok(Name::from(text)),
+            other => {
+                let got = other.type_name();
+                Err(Fault::Argument(format!("bad argument #{i} (expected string, got {got})")))
             }
-        }
-        Ok(names)
+        })
     }
 
-    pub(crate) fn signals(&self, at: usize) -> Result<SignalSet, Fault> {
-        let Value::Table(table) = &self.values[at] else {
+    pub(crate) fn signals(&mut self, at: usize) -> Result<SignalSet, Fault> {
+        let signals = self.list(at, |_, item| {
+            let number = match item {
+                Item::Int(int) => Some(int),
+                Item::Float(float) => Data::Float(float).as_int(),
+                _ => None,
+            };
+            number.and_then(Signal::new).ok_or(Fault::Errno(Errno::EINVAL))
+        })?;
+        Ok(signals.into_iter().collect())
+    }
+
+    /// What `read` makes of each item of a list.
+    fn list<T>(
+        &mut self,
+        at: usize,
+        read: impl Fn(usize, Item<'_>) -> Result<T, Fault>,
+    ) -> Result<Vec<T>, Fault> {
+        if !matches!(self.get(at), Item::Table) {
             return self.expected(at, "table");
-        };
-        (1..=table.raw_len())
-            .map(|i| {
-                let number = table.raw_get::<i64>(i).ok();
-                number.and_then(Signal::new).ok_or(Fault::Errno(Errno::EINVAL))
-            })
+        }
+        let list = Slot::arg(at);
+        (1..=self.stack.length(list))
+            .map(|i| self.stack.item(list, i, |item| read(i, item)))
             .collect()
     }
 
-    pub(crate) fn data(&self, at: usize) -> Result<Data, Fault> {
-        values::to_data(&self.values[at])
+    pub(crate) fn data(&mut self, at: usize) -> Result<Data, Fault> {
+        values::to_data(self.stack, Slot::arg(at))
             .map_err(|text| Fault::Argument(format!("bad argument #{} ({text})", at + 1)))
     }
 
@@ -167,9 +181,10 @@ impl Args<'_> {
     }
 
     fn seconds(&self, at: usize, what: &str) -> Result<Option<Span>, Fault> {
-        match (seconds::of_value(&self.values[at]), &self.values[at]) {
+        let item = self.get(at);
+        match (seconds::of_item(item), item) {
             (Some(span), _) => Ok(span),
-            (None, Value::Number(_)) => Err(Fault::Argument(format!(
+            (None, Item::Float(_)) => Err(Fault::Argument(format!(
                 "bad argument #{} (expected seconds, got NaN)",
                 at + 1
             ))),
@@ -178,8 +193,8 @@ impl Args<'_> {
     }
 
     pub(crate) fn text(&self, at: usize) -> Result<Vec<u8>, Fault> {
-        match &self.values[at] {
-            Value::String(text) => Ok(text.as_bytes().to_vec()),
+        match self.get(at) {
+            Item::Bytes(text) => Ok(text.to_vec()),
             _ => self.expected(at, "string"),
         }
     }

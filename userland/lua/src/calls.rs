@@ -2,20 +2,24 @@
 
 use std::rc::Rc;
 
-use hothouse_abi::{Action, Ceiling, Errno, ExitStatus, Filter, LockKind, MaskHow, Protocol, Trap};
-use mlua::{Lua, Table, Value};
+use hothouse_abi::{
+    Action, Ceiling, Errno, ExitStatus, Filter, Frame, LockKind, MaskHow, Protocol, Resume, Trap,
+};
+use mlua::{Lua, Table};
 
-use crate::answers::{Reply, Shape};
+use crate::answers::{self, Shape};
 use crate::args::{Args, Fault};
-use crate::context::Context;
+use crate::context::{Context, Current, Made};
 use crate::place;
+use crate::raw::{Bounds, Stack, Then};
 
-type Build = fn(&Args<'_>) -> Result<Trap, Fault>;
+type Build = fn(&mut Args<'_, '_>) -> Result<Trap, Fault>;
 
 /// A call's name, its arguments, how its answer is shown.
-struct Call(&'static str, Build, Shape);
+#[derive(Clone, Copy)]
+pub(crate) struct Call(&'static str, Build, Shape);
 
-const CALLS: &[Call] = &[
+const CALLS: [Call; 56] = [
     Call("getpid", |_| Ok(Trap::Getpid), Shape::Plain),
     Call("getppid", |_| Ok(Trap::Getppid), Shape::Plain),
     Call("getuser", |_| Ok(Trap::Getuser), Shape::Plain),
@@ -61,10 +65,12 @@ const CALLS: &[Call] = &[
         Shape::Plain,
     ),
     Call("call", call, Shape::Received),
+    Call("sender", |a| Err(Fault::Known(Resume::Found(a.record.sender.get()))), Shape::Plain),
     Call("reply", reply, Shape::Sent),
     Call("register", |a| Ok(Trap::Register { name: a.name(0)? }), Shape::Sent),
     Call("unregister", |a| Ok(Trap::Unregister { name: a.name(0)? }), Shape::Plain),
     Call("lookup", |a| Ok(Trap::Lookup { name: a.name(0)? }), Shape::Plain),
+    Call("spawn", spawn, Shape::Plain),
     Call("exit", |a| Ok(Trap::Exit { status: ExitStatus::Exited(a.data(0)?) }), Shape::Plain),
     Call("at_exit", at_exit, Shape::Plain),
     Call(
@@ -104,16 +110,18 @@ const CALLS: &[Call] = &[
     ),
 ];
 
+static SOFT: [Call; CALLS.len()] = CALLS;
+
 /// Calls of the prelude that the raw ABI doesn't have, or has in another form.
-const NOT_RAW: &[&str] = &["nanos", "diagnose", "at_exit", "sigaction"];
+const NOT_RAW: &[&str] = &["nanos", "diagnose", "at_exit", "sigaction", "sender", "spawn"];
 
 /// `sigaction(signal, has_handler)`; the handler itself stays in Lua.
-fn sigaction(args: &Args<'_>) -> Result<Trap, Fault> {
+fn sigaction(args: &mut Args<'_, '_>) -> Result<Trap, Fault> {
     let action = if args.bool(1)? { Action::Handler } else { Action::Event };
     Ok(Trap::Sigaction { signal: args.signal(0)?, disposition: Some(action.into()) })
 }
 
-fn sigprocmask(args: &Args<'_>) -> Result<Trap, Fault> {
+fn sigprocmask(args: &mut Args<'_, '_>) -> Result<Trap, Fault> {
     let how = match &args.name(0)?[..] {
         b"block" => MaskHow::Block,
         b"unblock" => MaskHow::Unblock,
@@ -123,12 +131,12 @@ fn sigprocmask(args: &Args<'_>) -> Result<Trap, Fault> {
     Ok(Trap::Sigprocmask { how, set: args.signals(1)? })
 }
 
-fn receive(args: &Args<'_>) -> Result<Trap, Fault> {
+fn receive(args: &mut Args<'_, '_>) -> Result<Trap, Fault> {
     let filter = Filter { sender: args.pid_or_nil(0)?, name: args.name_or_nil(1)? };
     Ok(Trap::Receive { filter, timeout: args.timeout(2)? })
 }
 
-fn call(args: &Args<'_>) -> Result<Trap, Fault> {
+fn call(args: &mut Args<'_, '_>) -> Result<Trap, Fault> {
     Ok(Trap::Call {
         pid: args.pid(0)?,
         name: args.name(1)?,
@@ -138,7 +146,7 @@ fn call(args: &Args<'_>) -> Result<Trap, Fault> {
 }
 
 /// `reply(param)`: to the request received last.
-fn reply(args: &Args<'_>) -> Result<Trap, Fault> {
+fn reply(args: &mut Args<'_, '_>) -> Result<Trap, Fault> {
     let data = args.data(0)?;
     let request = args.record.request.borrow().clone();
     let request =
@@ -146,17 +154,25 @@ fn reply(args: &Args<'_>) -> Result<Trap, Fault> {
     Ok(Trap::Reply { pid: request.pid, token: Some(request.token), name: request.name, data })
 }
 
+/// The child that was made ready before.
+fn spawn(args: &mut Args<'_, '_>) -> Result<Trap, Fault> {
+    match args.record.child.take() {
+        Some(child) => Ok(Trap::Spawn { name: child.0, program: Some(child.1) }),
+        None => Err(Fault::Errno(Errno::EINVAL)),
+    }
+}
+
 /// The first hook of a process.
-fn at_exit(args: &Args<'_>) -> Result<Trap, Fault> {
+fn at_exit(args: &mut Args<'_, '_>) -> Result<Trap, Fault> {
     args.record.has_hooks.set(true);
     Ok(Trap::AtExit { hooks: true })
 }
 
-fn diagnose(args: &Args<'_>) -> Result<Trap, Fault> {
+fn diagnose(args: &mut Args<'_, '_>) -> Result<Trap, Fault> {
     Ok(Trap::Diagnose { text: String::from_utf8_lossy(&args.text(0)?).into_owned() })
 }
 
-fn create_lock(args: &Args<'_>) -> Result<Trap, Fault> {
+fn create_lock(args: &mut Args<'_, '_>) -> Result<Trap, Fault> {
     let kind = match &args.name(0)?[..] {
         b"mutex" => LockKind::Mutex(protocol(args)?),
         b"semaphore" => LockKind::Semaphore(args.count(1)?),
@@ -167,7 +183,7 @@ fn create_lock(args: &Args<'_>) -> Result<Trap, Fault> {
     Ok(Trap::CreateLock { kind })
 }
 
-fn protocol(args: &Args<'_>) -> Result<Protocol, Fault> {
+fn protocol(args: &mut Args<'_, '_>) -> Result<Protocol, Fault> {
     let Some(name) = args.name_or_nil(1)? else { return Ok(Protocol::None) };
     match &name[..] {
         b"none" => Ok(Protocol::None),
@@ -180,48 +196,104 @@ fn protocol(args: &Args<'_>) -> Result<Protocol, Fault> {
     }
 }
 
-fn release(args: &Args<'_>) -> Result<Trap, Fault> {
+fn release(args: &mut Args<'_, '_>) -> Result<Trap, Fault> {
     let permits = if args.int_or_nil(1)?.is_none() { 1 } else { args.count(1)? };
     Ok(Trap::Release { id: args.lock(0)?, permits })
 }
 
-fn wait_condition(args: &Args<'_>) -> Result<Trap, Fault> {
+fn wait_condition(args: &mut Args<'_, '_>) -> Result<Trap, Fault> {
     Ok(Trap::WaitCondition { id: args.lock(0)?, mutex: args.lock(1)?, timeout: args.timeout(2)? })
 }
 
-/// Puts a callback for each call into `soft`, which the prelude builds the modules from, and into
-/// `raw`, which is the raw ABI.
+/// The same calls for the raw ABI.
+static RAW: [Call; CALLS.len()] = {
+    let mut raw = CALLS;
+    let mut i = 0;
+    while i < raw.len() {
+        raw[i].2 = if matches!(raw[i].2, Shape::Next) { Shape::RawNext } else { Shape::Raw };
+        i += 1;
+    }
+    raw
+};
+
+/// Puts each call into `soft`, which the prelude builds the modules from, and into `raw`, which is
+/// the raw ABI.
+///
+/// # Errors
+///
+/// A memory error.
 pub(crate) fn install(
     lua: &Lua,
     context: &Rc<Context>,
     soft: &Table,
     raw: &Table,
-) -> mlua::Result<()> {
-    for &Call(name, build, shape) in CALLS {
-        soft.raw_set(name, callback(lua, context, build, shape)?)?;
-        if !NOT_RAW.contains(&name) {
-            let shape = if shape == Shape::Next { Shape::RawNext } else { Shape::Raw };
-            raw.raw_set(name, callback(lua, context, build, shape)?)?;
+) -> mlua::Result<Bounds> {
+    let bounds = Bounds::new(SOFT.iter().chain(&RAW), context);
+    for bound in bounds.functions(lua) {
+        let (&Call(name, _, shape), function) = bound?;
+        if !shape.is_raw() {
+            soft.raw_set(name, function)?;
+        } else if !NOT_RAW.contains(&name) {
+            raw.raw_set(name, function)?;
         }
     }
-    Ok(())
+    Ok(bounds)
 }
 
-fn callback(
-    lua: &Lua,
-    context: &Rc<Context>,
-    build: Build,
-    shape: Shape,
-) -> mlua::Result<mlua::Function> {
-    let context = context.clone();
-    lua.create_function(move |lua, (a, b, c, d): (Value, Value, Value, Value)| {
-        let record = context.record()?;
-        let built = build(&Args { values: [a, b, c, d], record: &record });
-        let reply = match built {
-            Ok(trap) => context.trap(lua, trap, shape)?,
-            Err(Fault::Argument(text)) => Reply::failed(lua, place::prefix(lua, &text, shape))?,
-            Err(Fault::Errno(errno)) => Reply::failed(lua, errno.text())?,
-        };
-        Ok(<(Value, Value, Value)>::from(reply))
-    })
+impl Call {
+    /// Lua calls it, with its arguments on the stack.
+    pub(crate) fn make(&self, context: &Context, stack: &mut Stack<'_>) -> Then {
+        let current = context.current();
+        let Some(current) = &*current else { return Then::End };
+        let &Call(_, build, shape) = self;
+        match build(&mut Args { stack, record: &current.record }) {
+            Ok(trap) => self.trap(context, current, stack, trap),
+            Err(Fault::Known(answer)) => answers::show(stack, current, answer, shape),
+            Err(Fault::Argument(text)) => self.refuse(stack, current, &text),
+            Err(Fault::Errno(errno)) => answers::fail(stack, current, errno.text(), shape),
+        }
+    }
+
+    fn trap(
+        &self,
+        context: &Context,
+        current: &Current,
+        stack: &mut Stack<'_>,
+        trap: Trap,
+    ) -> Then {
+        let shape = self.2;
+        let mut frame = Frame::new(trap);
+        match context.trap(stack, current, &mut frame) {
+            Made::Answered => answers::show(stack, current, frame.resume, shape),
+            Made::Parked if stack.is_yieldable() => Then::Park,
+            Made::Parked => match context.strand(&current.record) {
+                Some(answer) => answers::show(stack, current, answer, shape),
+                None => Then::End,
+            },
+            Made::Refused => {
+                let name = frame.trap.name();
+                let text = format!("{name} cannot wait here: Lua can't yield across a call from C");
+                self.refuse(stack, current, &text)
+            }
+        }
+    }
+
+    /// Fails with a text about the caller.
+    #[cold]
+    fn refuse(&self, stack: &mut Stack<'_>, current: &Current, text: &str) -> Then {
+        let shape = self.2;
+        if shape.is_raw() {
+            return answers::fail(stack, current, text, shape);
+        }
+        answers::fail(stack, current, &place::prefix(stack, text), shape)
+    }
+
+    /// It was resumed after it parked.
+    pub(crate) fn answered(&self, context: &Context, stack: &mut Stack<'_>) -> Then {
+        let current = context.current();
+        match (&*current, context.take_answer()) {
+            (Some(current), Some(answer)) => answers::show(stack, current, answer, self.2),
+            _ => Then::End,
+        }
+    }
 }

@@ -1,14 +1,16 @@
-use std::cell::{Cell, RefCell};
+use std::any::Any;
+use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
 
 use hothouse_abi::{Flow, Frame, Gate, Resume, Signal, Span, Trap};
-use mlua::{Lua, Value};
+use mlua::Lua;
 
-use crate::answers::{self, Reply, Shape};
+use crate::failure::EXHAUSTED;
 use crate::library::Budget;
 use crate::place;
-use crate::raw;
+use crate::raw::{Stack, Then};
 use crate::record::Record;
+use crate::settings::LuaSettings;
 use crate::state::State;
 
 /// What the callbacks of a Lua state need to know of the step that runs now.
@@ -16,8 +18,10 @@ pub(crate) struct Context {
     current: RefCell<Option<Current>>,
     /// What the kernel asked for in answer to the last trap (a handler, the hooks, an unwinding).
     pending: RefCell<Option<Resume>>,
-    /// How the answer to the last trap that parked is shown to Lua.
-    shape: Cell<Shape>,
+    /// The answer for the system call that is being resumed.
+    answer: RefCell<Option<Resume>>,
+    /// Whether what yielded last was a system call, and not the hook.
+    expects: Cell<bool>,
     /// A trap parked and the body has not heard of it yet: no other trap may be made.
     parking: Cell<bool>,
     /// A trap that the program made meanwhile, for the body to make after that one's answer.
@@ -25,6 +29,28 @@ pub(crate) struct Context {
     pub(crate) budget: Budget,
     /// Instructions between two traps.
     limit: u64,
+    meter: Meter,
+    unhooked: Cell<bool>,
+    panic: RefCell<Option<Box<dyn Any + Send>>>,
+}
+
+/// What the hook counts.
+struct Meter {
+    /// Instructions between two calls of it.
+    period: u64,
+    /// The virtual time that they take.
+    cost: Span,
+}
+
+/// What became of a trap that Lua made.
+#[must_use]
+pub(crate) enum Made {
+    /// The answer is in the frame.
+    Answered,
+    /// The answer comes later.
+    Parked,
+    /// It may park, and Lua can't yield here: nothing was done.
+    Refused,
 }
 
 /// The process that runs now.
@@ -36,15 +62,22 @@ pub(crate) struct Current {
 }
 
 impl Context {
-    pub(crate) fn new(limit: u64) -> Context {
+    pub(crate) fn new(settings: &LuaSettings) -> Context {
+        let limit = settings.instruction_budget.unwrap_or(u64::MAX);
+        let period = settings.hook_period.max(1).into();
+        let cost = settings.time_per_instruction.nanos().saturating_mul(period);
         Context {
             budget: Budget::new(limit),
             limit,
+            meter: Meter { period, cost: Span::from_nanos(cost) },
             current: RefCell::default(),
             pending: RefCell::default(),
-            shape: Cell::new(Shape::Plain),
+            answer: RefCell::default(),
+            expects: Cell::new(false),
             parking: Cell::new(false),
             held: RefCell::default(),
+            unhooked: Cell::new(false),
+            panic: RefCell::default(),
         }
     }
 
@@ -63,8 +96,8 @@ impl Context {
     }
 
     /// The process that runs now; `None` while the host itself uses the state.
-    pub(crate) fn current(&self) -> Option<Current> {
-        self.current.borrow().clone()
+    pub(crate) fn current(&self) -> Ref<'_, Option<Current>> {
+        self.current.borrow()
     }
 
     pub(crate) fn record(&self) -> mlua::Result<Rc<Record>> {
@@ -78,21 +111,44 @@ impl Context {
         self.pending.take()
     }
 
-    pub(crate) fn shape(&self) -> Shape {
-        self.shape.get()
-    }
-
     /// Whether a trap parked, or was answered with something to do first, since the last call.
     pub(crate) fn take_parking(&self) -> bool {
         self.parking.take()
     }
 
-    /// Keeps what the body must act on, and tells the prelude to yield.
-    fn park(&self, pending: Option<Resume>, shape: Shape) -> Reply {
-        self.shape.set(shape);
+    /// Keeps what the body must act on, once the coroutine has yielded.
+    fn park(&self, pending: Option<Resume>) {
         self.pending.replace(pending);
         self.parking.set(true);
-        Reply::PARKED
+    }
+
+    /// Whether the coroutine that yielded waits in a system call.
+    pub(crate) fn expects_answer(&self) -> bool {
+        self.expects.get()
+    }
+
+    /// Keeps the answer for the system call that waits for it.
+    pub(crate) fn put_answer(&self, answer: Resume) {
+        self.answer.replace(Some(answer));
+    }
+
+    pub(crate) fn take_answer(&self) -> Option<Resume> {
+        self.answer.take()
+    }
+
+    /// Keeps a panic, which must not unwind through Lua. The process that runs now ends.
+    pub(crate) fn keep_panic(&self, payload: Box<dyn Any + Send>) {
+        self.panic.replace(Some(payload));
+        self.doom("the runtime panicked");
+    }
+
+    pub(crate) fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
+        self.panic.take()
+    }
+
+    /// Whether the hook that counts was replaced by one that fails, since the last call.
+    pub(crate) fn take_unhooked(&self) -> bool {
+        self.unhooked.take()
     }
 
     /// The process that runs now ends, whatever it catches.
@@ -102,56 +158,45 @@ impl Context {
         }
     }
 
-    /// Makes a trap for Lua. `parks` says whether the call may park by its nature: then it is
-    /// refused, and nothing changed, where Lua can't yield.
-    pub(crate) fn trap(&self, lua: &Lua, trap: Trap, shape: Shape) -> mlua::Result<Reply> {
-        let Some(Current { gate, record, .. }) = self.current() else {
-            return Reply::failed(lua, "no process runs");
-        };
-        let name = trap.name();
-        let unwinding = record.unwinding.get();
-        if !unwinding && may_park(&trap) && !raw::is_yieldable(lua) {
-            return self.refuse(lua, name, shape);
+    /// Makes a trap for Lua, by its frame.
+    pub(crate) fn trap(&self, stack: &Stack<'_>, current: &Current, frame: &mut Frame) -> Made {
+        let record = &current.record;
+        frame.unwinding = record.unwinding.get();
+        if !frame.unwinding && may_park(&frame.trap) && !stack.is_yieldable() {
+            return Made::Refused;
         }
         if !record.in_hooks.get() {
             self.budget.refill();
         }
         if self.parking.get() {
-            self.held.replace(Some(trap));
-            self.shape.set(shape);
-            return Ok(Reply::PARKED);
+            self.held.replace(Some(std::mem::replace(&mut frame.trap, Trap::Getpid)));
+            self.expects.set(true);
+            return Made::Parked;
         }
-        let mut frame = Frame::new(trap);
-        frame.unwinding = unwinding;
-        match gate.trap(&mut frame) {
-            Flow::Parked => Ok(self.park(None, shape)),
-            Flow::Done => match frame.resume {
-                first @ (Resume::Handler(_) | Resume::Hooks | Resume::Unwind) => {
-                    Ok(self.park(Some(first), shape))
-                }
-                answer => answers::to_lua(lua, &record, answer, shape),
-            },
+        match current.gate.trap(frame) {
+            Flow::Parked => self.park(None),
+            Flow::Done if is_first(&frame.resume) => {
+                self.park(Some(std::mem::replace(&mut frame.resume, Resume::Unit)));
+            }
+            Flow::Done => return Made::Answered,
         }
+        self.expects.set(true);
+        Made::Parked
     }
 
-    fn refuse(&self, lua: &Lua, name: &str, shape: Shape) -> mlua::Result<Reply> {
-        let text = format!("{name} cannot wait here: Lua can't yield across a call from C");
-        Reply::failed(lua, place::prefix(lua, &text, shape))
+    /// Whether the process that runs now must end.
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.current.borrow().as_ref().is_some_and(|current| current.record.is_doomed())
     }
 
     /// Why the process that runs now must end, if it must.
-    /// Whether the process that runs now must end.
-    pub(crate) fn is_doomed(&self) -> bool {
-        self.current.borrow().as_ref().is_some_and(|c| c.record.doom.borrow().is_some())
-    }
-
     pub(crate) fn doom_text(&self) -> Option<String> {
         self.record().ok().and_then(|record| record.doom.borrow().clone())
     }
 
-    /// A trap was answered with something to do first, or parked, where Lua can't yield.
-    pub(crate) fn strand(&self, lua: &Lua) -> mlua::Result<Reply> {
-        let record = self.record()?;
+    /// A trap was answered with something to do first, or parked, where Lua can't yield. Its
+    /// answer, or none if the process ends.
+    pub(crate) fn strand(&self, record: &Record) -> Option<Resume> {
         // What was held back can't be made from here; the process ends.
         self.held.take();
         let mut next = self.take_pending();
@@ -163,33 +208,47 @@ impl Context {
             Some(Resume::Hooks | Resume::Unwind) | None => {
                 self.pending.replace(next);
                 self.doom("a system call waited where Lua can't yield");
-                Ok((Value::Boolean(false), Value::NULL, Value::Nil).into())
+                None
             }
-            Some(answer) => {
+            answer => {
                 self.parking.set(false);
-                answers::to_lua(lua, &record, answer, self.shape.get())
+                answer
             }
         }
     }
 
-    /// Charges the time of instructions. Returns whether the coroutine must yield.
-    pub(crate) fn charge_time(&self, lua: &Lua, span: Span) -> bool {
+    /// Counts a period of instructions against the budget, and charges their time.
+    pub(crate) fn count(&self, stack: &Stack<'_>) -> Then {
+        let charged = self.budget.charge(self.meter.period);
+        if charged.is_err() || self.budget.is_exhausted() || self.is_doomed() {
+            let place = place::current(stack).map_or(String::new(), |place| format!("{place}: "));
+            self.doom(&format!("{place}{EXHAUSTED}"));
+            // Where Lua can't yield, another hook takes the place of the one that counts.
+            self.unhooked.set(!stack.is_yieldable());
+            return Then::End;
+        }
+        if !self.meter.cost.is_zero() && self.charge_time(stack) {
+            return Then::Park;
+        }
+        Then::Return(0)
+    }
+
+    /// Charges the time of a period. Returns whether the coroutine must yield.
+    fn charge_time(&self, stack: &Stack<'_>) -> bool {
         let Ok(record) = self.record() else { return false };
-        record.owed.set(record.owed.get() + span);
-        if self.parking.get() || record.unwinding.get() || !raw::is_yieldable(lua) {
+        record.owed.set(record.owed.get() + self.meter.cost);
+        // An answer that has not come to its call yet would be lost.
+        let busy = self.parking.get() || self.answer.borrow().is_some();
+        if busy || record.unwinding.get() || !stack.is_yieldable() {
             return false;
         }
         match self.raw_trap(Trap::Compute { span: record.owed.take() }) {
-            Some(first @ (Resume::Handler(_) | Resume::Hooks | Resume::Unwind)) => {
-                self.park(Some(first), Shape::Plain);
-                true
-            }
-            Some(_) => false,
-            None => {
-                self.park(None, Shape::Plain);
-                true
-            }
+            Some(first) if is_first(&first) => self.park(Some(first)),
+            Some(_) => return false,
+            None => self.park(None),
         }
+        self.expects.set(false);
+        true
     }
 
     /// Notes that the run may differ from others. Told to the kernel once a process.
@@ -198,27 +257,24 @@ impl Context {
     ///
     /// If the run is one that must be repeatable.
     pub(crate) fn warn(&self, lua: &Lua) -> mlua::Result<()> {
+        let place = || Stack::with(lua, |stack| place::current(stack)).unwrap_or_default();
         let Ok(record) = self.record() else { return Ok(()) };
         const WHAT: &str =
             "pairs over a table with several tables, functions or coroutines as keys";
         if record.warned.get() == Some(false) {
             return Ok(());
         }
-        let why = format!("{}: {WHAT}", place::current(lua).unwrap_or_default());
+        let why = format!("{}: {WHAT}", place());
         record.warned.set(Some(false));
         match self.raw_trap(Trap::Unrepeatable { why }) {
             Some(Resume::Flag(true)) => {
                 record.warned.set(Some(true));
                 return Err(mlua::Error::runtime(format!("{WHAT}: their order differs")));
             }
-            Some(first @ (Resume::Handler(_) | Resume::Hooks | Resume::Unwind)) => {
-                self.park(Some(first), Shape::Plain);
-            }
+            Some(first) if is_first(&first) => self.park(Some(first)),
             Some(_) => {}
             // The library that asks can't yield: the body gets the answer at the next trap.
-            None => {
-                self.park(None, Shape::Plain);
-            }
+            None => self.park(None),
         }
         Ok(())
     }
@@ -230,7 +286,8 @@ impl Context {
 
     /// A trap made by the runtime itself; `None` if it parked.
     pub(crate) fn raw_trap(&self, trap: Trap) -> Option<Resume> {
-        let Current { gate, record, .. } = self.current()?;
+        let current = self.current();
+        let Current { gate, record, .. } = current.as_ref()?;
         let mut frame = Frame::new(trap);
         frame.unwinding = record.unwinding.get();
         match gate.trap(&mut frame) {
@@ -248,4 +305,9 @@ fn may_park(trap: &Trap) -> bool {
         Trap::Exit { .. } => true,
         other => other.parks(),
     }
+}
+
+/// Whether an answer is something to do before the answer.
+fn is_first(resume: &Resume) -> bool {
+    matches!(resume, Resume::Handler(_) | Resume::Hooks | Resume::Unwind)
 }

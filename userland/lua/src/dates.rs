@@ -2,7 +2,7 @@
 
 use mlua::{Lua, Table, Value};
 
-use crate::answers::{Reply, Shape};
+use crate::kit::Answer;
 use crate::place;
 
 const DAY: i64 = 86_400;
@@ -131,8 +131,8 @@ fn days_from(year: i64, month: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * march + 2) / 5 - 719_468
 }
 
-/// The seconds that a table with the fields of `os.date("*t")` stands for, as a reply.
-pub(crate) fn time(lua: &Lua, date: &Table) -> mlua::Result<(Value, Value, Value)> {
+/// The seconds that a table with the fields of `os.date("*t")` stands for.
+pub(crate) fn time(lua: &Lua, date: &Table) -> Answer {
     let field = |name: &str, default: Option<i64>| -> Result<i64, String> {
         match date.raw_get::<Value>(name) {
             Ok(Value::Nil) => default.ok_or(format!("field '{name}' missing in date table")),
@@ -150,24 +150,24 @@ pub(crate) fn time(lua: &Lua, date: &Table) -> mlua::Result<(Value, Value, Value
             + field("sec", Some(0))?)
     };
     match seconds() {
-        Ok(seconds) => Ok((Value::Nil, Value::Integer(seconds), Value::Nil)),
-        Err(text) => Reply::failed(lua, place::prefix(lua, &text, Shape::Plain)).map(Into::into),
+        Ok(seconds) => (Value::Integer(seconds), None),
+        Err(text) => (Value::Nil, Some(place::prefix_in(lua, &text))),
     }
 }
 
-/// `os.date(format, time)`, as a reply.
-pub(crate) fn date(
-    lua: &Lua,
-    format: Option<String>,
-    time: i64,
-) -> mlua::Result<(Value, Value, Value)> {
+/// `os.date(format, time)`.
+///
+/// # Errors
+///
+/// A memory error.
+pub(crate) fn date(lua: &Lua, format: Option<String>, time: i64) -> mlua::Result<Answer> {
     const LIMIT: i64 = 1 << 55;
     let format = format.unwrap_or_else(|| "%c".to_owned());
     // There is one time zone, so that `!` changes nothing.
     let format = format.strip_prefix('!').unwrap_or(&format);
     let date = Date::of(time.clamp(-LIMIT, LIMIT));
     if format.starts_with("*t") {
-        return Ok((Value::Nil, Value::Table(date.table(lua)?), Value::Nil));
+        return Ok((Value::Table(date.table(lua)?), None));
     }
     let mut text = Vec::new();
     let mut bytes = format.bytes();
@@ -180,12 +180,11 @@ pub(crate) fn date(
             Some(part) => text.extend(part.into_bytes()),
             None => {
                 let text = "bad argument #1 to 'date' (unknown conversion specifier)";
-                let text = place::prefix(lua, text, Shape::Plain);
-                return Reply::failed(lua, text).map(Into::into);
+                return Ok((Value::Nil, Some(place::prefix_in(lua, text))));
             }
         }
     }
-    Ok((Value::Nil, Value::String(lua.create_string(text)?), Value::Nil))
+    Ok((Value::String(lua.create_string(text)?), None))
 }
 
 #[cfg(test)]

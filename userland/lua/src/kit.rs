@@ -3,17 +3,18 @@
 use std::path::Path;
 use std::rc::{Rc, Weak};
 
-use hothouse_abi::{Name, Program, Trap};
+use hothouse_abi::{Name, Program};
 use mlua::{Error, Function, Lua, MultiValue, Table, Value};
 
-use crate::answers::{Reply, Shape};
 use crate::context::{Context, Current};
 use crate::fork::Image;
 use crate::host::{self, Host};
 use crate::process::{LuaProcess, Start};
+use crate::record::Record;
 use crate::{dates, failure, library, place, values};
 
-type Answer = (Value, Value, Value);
+/// What a helper returns: a value, or nil and the text of an error for the prelude to raise.
+pub(crate) type Answer = (Value, Option<String>);
 
 /// Puts the helpers into `kit`.
 ///
@@ -28,21 +29,11 @@ pub(crate) fn install(
 ) -> mlua::Result<()> {
     let put = |name: &str, function: mlua::Result<Function>| kit.raw_set(name, function?);
     let ctx = || context.clone();
-    let c = ctx();
-    put("strand", lua.create_function(move |lua, ()| c.strand(lua).map(Answer::from)))?;
-    put(
-        "place",
-        lua.create_function(|lua, text: String| Ok(place::prefix(lua, &text, Shape::Plain))),
-    )?;
+    put("place", lua.create_function(|lua, text: String| Ok(place::prefix_in(lua, &text))))?;
     let c = ctx();
     put("shelf", lua.create_function(move |lua, name: String| shelf(lua, &c, &name)))?;
     let c = ctx();
     put("globals", lua.create_function(move |_, ()| Ok(c.record()?.globals.clone())))?;
-    let c = ctx();
-    put(
-        "sender",
-        lua.create_function(move |_, ()| Ok(c.record()?.sender.get().map(|pid| pid.number()))),
-    )?;
     let c = ctx();
     put("catchable", lua.create_function(move |lua, error| catchable(lua, &c, &error)))?;
     put("show", lua.create_function(|_, error| Ok(show(&error))))?;
@@ -53,13 +44,13 @@ pub(crate) fn install(
             library::freeze(lua, &name, &table)
         }),
     )?;
-    put("time", lua.create_function(|lua, date: Table| dates::time(lua, &date)))?;
+    put("time", lua.create_function(|lua, date: Table| Ok(dates::time(lua, &date))))?;
     put("date", lua.create_function(|lua, (format, time)| dates::date(lua, format, time)))?;
     let (c, h) = (ctx(), host.clone());
     put(
         "start",
         lua.create_function(move |lua, (path, args): (Value, MultiValue)| {
-            start(lua, &c, &h, &path, &args).map(Answer::from)
+            start(lua, &c, &h, &path, &args)
         }),
     )?;
     let (c, h) = (ctx(), host.clone());
@@ -69,7 +60,7 @@ pub(crate) fn install(
         "fork",
         lua.create_function(
             move |lua, (function, name, args): (Function, Option<mlua::LuaString>, MultiValue)| {
-                fork(lua, &c, &h, &function, name, &args).map(Answer::from)
+                fork(lua, &c, &h, &function, name, &args)
             },
         ),
     )
@@ -128,14 +119,15 @@ fn scale(bits: i64, from: i64, to: i64) -> i64 {
     from.wrapping_add((offset as u64).cast_signed())
 }
 
+/// Makes a child ready that runs a file.
 fn start(
     lua: &Lua,
     context: &Context,
     host: &Weak<Host>,
     path: &Value,
     args: &MultiValue,
-) -> mlua::Result<Reply> {
-    let fail = |text: &str| Reply::failed(lua, place::prefix(lua, text, Shape::Plain));
+) -> mlua::Result<Answer> {
+    let fail = |text: &str| Ok((Value::Nil, Some(place::prefix_in(lua, text))));
     let Value::String(path) = path else {
         let got = values::type_name(path);
         return fail(&format!("bad argument #1 (expected string, got {got})"));
@@ -147,7 +139,7 @@ fn start(
     };
     let mut data = Vec::with_capacity(args.len());
     for (i, arg) in args.iter().enumerate() {
-        match values::to_data(arg) {
+        match values::of_value(lua, arg) {
             Ok(arg) => data.push(arg),
             Err(text) => return fail(&format!("bad argument #{} ({text})", i + 2)),
         }
@@ -155,14 +147,15 @@ fn start(
     match host::inside(folder, &path).and_then(|file| host.load(&file, data)) {
         Ok(program) => {
             let name = Path::new(&path).file_name().unwrap_or_default().to_string_lossy();
-            spawn(lua, context, Name::from(&*name), program)
+            Ok(ready(&record, Name::from(&*name), program))
         }
         Err(error) => fail(&error.to_string()),
     }
 }
 
-fn spawn(lua: &Lua, context: &Context, name: Name, program: Program) -> mlua::Result<Reply> {
-    context.trap(lua, Trap::Spawn { name, program: Some(program) }, Shape::Plain)
+fn ready(record: &Record, name: Name, program: Program) -> Answer {
+    record.child.replace(Some(Box::new((name, program))));
+    (Value::Boolean(true), None)
 }
 
 fn upgrade(host: &Weak<Host>) -> mlua::Result<Rc<Host>> {
@@ -175,7 +168,8 @@ fn module(
     host: &Weak<Host>,
     name: &str,
 ) -> mlua::Result<(Option<Function>, Option<String>)> {
-    let Some(Current { record, state, .. }) = context.current() else {
+    let current = context.current();
+    let Some(Current { record, state, .. }) = &*current else {
         return Ok((None, Some("no process runs".to_owned())));
     };
     let host = upgrade(host)?;
@@ -193,6 +187,7 @@ fn module(
     })
 }
 
+/// Makes a child ready that runs a copy of a function.
 fn fork(
     lua: &Lua,
     context: &Context,
@@ -200,24 +195,25 @@ fn fork(
     function: &Function,
     name: Option<mlua::LuaString>,
     args: &MultiValue,
-) -> mlua::Result<Reply> {
-    let Some(Current { record, state, .. }) = context.current() else {
-        return Reply::failed(lua, "no process runs");
+) -> mlua::Result<Answer> {
+    let current = context.current();
+    let Some(Current { record, state, .. }) = &*current else {
+        return Ok((Value::Nil, Some("no process runs".to_owned())));
     };
-    let image = match Image::encode(&state, &record, function, args) {
+    let image = match Image::encode(state, record, function, args) {
         Ok(image) => image,
         Err(Error::RuntimeError(text)) => {
-            return Reply::failed(lua, place::prefix(lua, &text, Shape::Plain));
+            return Ok((Value::Nil, Some(place::prefix_in(lua, &text))));
         }
         Err(error) => return Err(error),
     };
     let tenant = match upgrade(host)?.tenant() {
         Ok(tenant) => tenant,
-        Err(error) => return Reply::failed(lua, error.to_string()),
+        Err(error) => return Ok((Value::Nil, Some(error.to_string()))),
     };
     let name = name.map_or(Name::short("fork"), |name| Name::from(&name.as_bytes()[..]));
     let process = LuaProcess::new(tenant, record.folder.clone(), Start::Fork(Box::new(image)));
-    spawn(lua, context, name, Program::stepped(process))
+    Ok(ready(record, name, Program::stepped(process)))
 }
 
 #[cfg(test)]

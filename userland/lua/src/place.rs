@@ -2,8 +2,8 @@
 
 use mlua::Lua;
 
-use crate::answers::Shape;
 use crate::library;
+use crate::raw::Stack;
 
 /// The name of every chunk of the runtime's own Lua code.
 pub(crate) const PRELUDE: &str = "[hothouse]";
@@ -14,30 +14,27 @@ fn is_own(text: &str) -> bool {
 }
 
 /// The innermost line of the program that runs now, such as `server.lua:12`.
-pub(crate) fn current(lua: &Lua) -> Option<String> {
+pub(crate) fn current(stack: &Stack<'_>) -> Option<String> {
     // Looking at a level costs as many steps as it is deep.
     const DEEPEST: usize = 1_000;
-    for level in 0..DEEPEST {
-        let found = lua.inspect_stack(level, |debug| {
-            let source = debug.source();
-            let file = source.short_src.as_deref().unwrap_or("?");
-            let line = debug.current_line();
-            line.filter(|_| !is_own(file)).map(|line| format!("{file}:{line}"))
-        })?;
-        if found.is_some() {
-            return found;
-        }
-    }
-    None
+    (0..DEEPEST)
+        .map_while(|level| stack.line(level))
+        .flatten()
+        .find(|(file, _)| !is_own(file))
+        .map(|(file, line)| format!("{file}:{line}"))
 }
 
-/// `text` behind the place of the caller, as Lua's own argument errors are; as it is for the raw
-/// ABI.
-pub(crate) fn prefix(lua: &Lua, text: &str, shape: Shape) -> String {
-    match current(lua) {
-        Some(place) if !shape.is_raw() => format!("{place}: {text}"),
-        _ => text.to_owned(),
+/// `text` behind the place of the caller, as Lua's own argument errors are.
+pub(crate) fn prefix(stack: &Stack<'_>, text: &str) -> String {
+    match current(stack) {
+        Some(place) => format!("{place}: {text}"),
+        None => text.to_owned(),
     }
+}
+
+/// The same in a callback.
+pub(crate) fn prefix_in(lua: &Lua, text: &str) -> String {
+    Stack::with(lua, |stack| prefix(stack, text))
 }
 
 /// The innermost line of the program in the text of a traceback.

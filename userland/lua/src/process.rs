@@ -1,17 +1,16 @@
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::rc::Rc;
 
 use hothouse_abi::{Body, ExitStatus, Gate, Resume, Signal, Step, Trap, Value as Data};
 use mlua::{Function, MultiValue, Thread, Value};
 
-use crate::answers::{self, Shape};
 use crate::context::Current;
 use crate::failure::{EXHAUSTED, Failure, MEMORY};
 use crate::fork::Image;
 use crate::raw::{self, Resumed};
 use crate::record::Record;
 use crate::state::{State, Tenant};
-use crate::values;
 
 /// A Lua program as the kernel runs it: layers of coroutines, a handler's over what it interrupted.
 pub(crate) struct LuaProcess {
@@ -36,7 +35,12 @@ pub(crate) enum Start {
 /// What the next answer is for.
 enum Layer {
     /// A coroutine that waits for it.
-    Lua { thread: Thread, kind: Kind, shape: Shape },
+    Lua {
+        thread: Thread,
+        kind: Kind,
+        /// Whether it waits in a system call, and not in the hook.
+        expects: bool,
+    },
     /// Nothing: a message goes out first.
     Diagnose(String),
     /// Nothing: a handler ended.
@@ -111,7 +115,7 @@ impl LuaProcess {
                     let mut values = MultiValue::with_capacity(args.len() + 1);
                     values.push_back(Value::Table(record.globals.clone()));
                     for arg in &args {
-                        values.push_back(values::to_lua(lua, arg)?);
+                        values.push_back(raw::value_of(lua, arg)?);
                     }
                     Ok((state.function(chunk), values))
                 }
@@ -157,20 +161,17 @@ impl LuaProcess {
         answer: Resume,
     ) -> Next {
         let trap = match layer {
-            Layer::Lua { thread, kind, shape } => {
+            Layer::Lua { thread, kind, expects } => {
                 let late = record.deferred.borrow_mut().pop();
                 if let Some(signal) = late {
-                    self.layers.push(Layer::Lua { thread, kind, shape });
+                    self.layers.push(Layer::Lua { thread, kind, expects });
                     self.layers.push(Layer::Answer(Box::new(answer)));
                     return self.handler(state, Kind::LateHandler, signal);
                 }
-                return match answers::to_lua(&state.lua, record, answer, shape) {
-                    Ok(reply) => self.step(state, thread, kind, &<[Value; 3]>::from(reply)),
-                    Err(error) => {
-                        self.close(state, &thread);
-                        self.failed(state, record, kind, Failure::of_error(&error))
-                    }
-                };
+                if expects {
+                    state.context.put_answer(answer);
+                }
+                return self.step(state, thread, kind, &[]);
             }
             Layer::Answer(kept) => return Next::Resume(*kept),
             // The kernel runs no hooks of a body that says it ended: it must ask to exit.
@@ -195,7 +196,11 @@ impl LuaProcess {
 
     /// Runs a coroutine until it yields or ends.
     fn step(&mut self, state: &State, thread: Thread, kind: Kind, args: &[Value]) -> Next {
-        let next = match raw::resume(&state.lua, &thread, args) {
+        let resumed = raw::resume(&state.lua, &thread, args);
+        if let Some(payload) = state.context.take_panic() {
+            resume_unwind(payload);
+        }
+        let next = match resumed {
             Resumed::Yielded if state.context.is_doomed() => {
                 state.context.take_parking();
                 self.close(state, &thread);
@@ -203,17 +208,17 @@ impl LuaProcess {
                 return self.failed_now(state, kind, failure);
             }
             Resumed::Yielded => {
-                let shape = state.context.shape();
+                let expects = state.context.expects_answer();
                 // Most processes never have more than one layer.
                 self.layers.reserve_exact(1);
-                self.layers.push(Layer::Lua { thread, kind, shape });
+                self.layers.push(Layer::Lua { thread, kind, expects });
                 state.context.take_parking();
                 if let Some(trap) = state.context.take_held() {
                     self.layers.push(Layer::Held(Box::new(trap)));
                 }
                 return self.pending(state);
             }
-            Resumed::Returned(value) => self.returned(kind, &value),
+            Resumed::Returned(value) => self.returned(kind, value),
             Resumed::Failed(error) => {
                 let failure = Failure::of_value(&state.prelude, &thread, &error);
                 self.close(state, &thread);
@@ -232,10 +237,9 @@ impl LuaProcess {
         state.context.take_pending().map_or(Next::Parked, Next::Resume)
     }
 
-    fn returned(&mut self, kind: Kind, value: &Value) -> Next {
+    fn returned(&mut self, kind: Kind, value: Data) -> Next {
         match kind {
             Kind::Main => {
-                let value = values::to_data(value).unwrap_or_default();
                 self.status = ExitStatus::Exited(value);
                 self.layers.push(Layer::End);
             }
@@ -330,12 +334,14 @@ impl Body for LuaProcess {
         };
         let current = Current { gate: gate.clone(), record: record.clone(), state: state.clone() };
         let before = state.context.enter(Some(current));
-        state.restore_hook(None);
         let step = self.run(&state, &record, resume);
         if record.in_hooks.get() {
             record.hooks_left.set(state.context.budget.left());
         }
         state.context.enter(before);
+        if state.context.take_unhooked() {
+            state.restore_hook(None);
+        }
         if matches!(&step, Step::Ended(ExitStatus::Failed(text)) if text == MEMORY) {
             // What it leaves must not cost another process its life.
             let _ = state.lua.gc_collect();

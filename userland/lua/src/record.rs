@@ -2,7 +2,7 @@ use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
 
-use hothouse_abi::{Name, Pid, Span, Token};
+use hothouse_abi::{Name, Pid, Program, Span, Token};
 use mlua::Table;
 
 /// What the Lua side knows of one process, apart from its coroutine.
@@ -31,6 +31,8 @@ pub(crate) struct Record {
     pub(crate) doom: RefCell<Option<String>>,
     /// Signals whose handler had to wait until Lua can yield.
     pub(crate) deferred: RefCell<Vec<hothouse_abi::Signal>>,
+    /// A child that is ready to be spawned, and its name.
+    pub(crate) child: RefCell<Option<Box<(Name, Program)>>>,
     /// Virtual time of instructions run where Lua can't yield, charged later.
     pub(crate) owed: Cell<Span>,
 }
@@ -44,6 +46,10 @@ pub(crate) struct Request {
 }
 
 impl Record {
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.doom.borrow().is_some()
+    }
+
     pub(crate) fn new(folder: Option<Rc<Path>>, globals: Table) -> Record {
         Record {
             folder,
@@ -58,6 +64,7 @@ impl Record {
             warned: Cell::new(None),
             doom: RefCell::default(),
             deferred: RefCell::default(),
+            child: RefCell::default(),
             owed: Cell::new(Span::ZERO),
         }
     }

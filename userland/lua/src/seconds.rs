@@ -1,7 +1,8 @@
 //! Lua's seconds and the kernel's nanoseconds.
 
 use hothouse_abi::Span;
-use mlua::Value;
+
+use crate::raw::Item;
 
 /// The span that a number of seconds stands for: `Some(None)` is for ever, `None` no span (NaN).
 /// Negative numbers are 0. A fraction of a nanosecond counts as a whole one, so that no deadline
@@ -24,13 +25,13 @@ pub(crate) fn timeout(seconds: f64) -> Option<Option<Span>> {
 }
 
 /// The same of a Lua number; integers are exact. `None` also for what is no number.
-pub(crate) fn of_value(value: &Value) -> Option<Option<Span>> {
-    match value {
-        Value::Integer(seconds) => {
-            let nanos = u64::try_from(*seconds).unwrap_or(0).checked_mul(1_000_000_000);
+pub(crate) fn of_item(item: Item<'_>) -> Option<Option<Span>> {
+    match item {
+        Item::Int(seconds) => {
+            let nanos = u64::try_from(seconds).unwrap_or(0).checked_mul(1_000_000_000);
             Some(nanos.map(Span::from_nanos))
         }
-        Value::Number(seconds) => timeout(*seconds),
+        Item::Float(seconds) => timeout(seconds),
         _ => None,
     }
 }
@@ -50,6 +51,6 @@ mod tests {
         assert_eq!(nanos(-3.0), 0);
         assert_eq!(timeout(f64::INFINITY), Some(None));
         assert_eq!(timeout(f64::NAN), None);
-        assert_eq!(of_value(&Value::Integer(3)), Some(Some(Span::from_secs(3))));
+        assert_eq!(of_item(Item::Int(3)), Some(Some(Span::from_secs(3))));
     }
 }

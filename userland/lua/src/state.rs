@@ -4,12 +4,13 @@ use std::path::Path;
 use std::rc::{Rc, Weak};
 
 use mlua::chunk::ChunkMode;
-use mlua::{Function, HookTriggers, Lua, Table, Thread, Value, VmState};
+use mlua::{Function, Lua, Table, Thread, Value};
 
 use crate::context::Context;
 use crate::error::LuaError;
-use crate::failure::EXHAUSTED;
+use crate::failure::MEMORY;
 use crate::host::Host;
+use crate::raw::{Bounds, NoLimit};
 use crate::record::Record;
 use crate::settings::LuaSettings;
 use crate::{calls, kit, library, place, raw};
@@ -19,15 +20,17 @@ const HEAD_ROOM: usize = 1 << 20;
 
 /// One Lua state, shared by the processes in it.
 pub(crate) struct State {
-    // invariant: dropped last, after every handle into it.
+    // invariant: the Lua state is dropped after every handle into it.
     pub(crate) prelude: Prelude,
     chunks: RefCell<Chunks>,
     live: Cell<usize>,
-    pub(crate) context: Rc<Context>,
     memory_limit: usize,
     /// The hook that counts instructions, if there is one.
     hook: Option<raw::Hook>,
     pub(crate) lua: Lua,
+    // invariant: dropped after the Lua state, whose functions have their addresses.
+    _bounds: Bounds,
+    pub(crate) context: Rc<Context>,
 }
 
 /// What the Lua side of the runtime is used by.
@@ -104,16 +107,23 @@ impl State {
     /// A memory error, if the limit leaves no room for the libraries.
     pub(crate) fn new(host: &Weak<Host>, settings: &LuaSettings) -> mlua::Result<State> {
         let lua = raw::new_lua();
-        let context = Rc::new(Context::new(settings.instruction_budget.unwrap_or(u64::MAX)));
-        let prelude = load_prelude(&lua, &context, host)?;
+        let context = Rc::new(Context::new(settings));
+        let (prelude, bounds) = load_prelude(&lua, &context, host)?;
         let limit = settings.memory_per_state.max(lua.used_memory() + HEAD_ROOM);
         lua.set_memory_limit(limit)?;
-        if settings.needs_hook() {
-            install_hook(&lua, &context, settings)?;
-        }
+        let hook =
+            settings.needs_hook().then(|| raw::Hook::install(&lua, &context, settings.hook_period));
         let (chunks, live) = (RefCell::default(), Cell::new(0));
-        let hook = raw::Hook::of(&lua);
-        Ok(State { prelude, chunks, live, context, memory_limit: limit, hook, lua })
+        Ok(State {
+            prelude,
+            chunks,
+            live,
+            context,
+            memory_limit: limit,
+            hook,
+            lua,
+            _bounds: bounds,
+        })
     }
 
     /// How many processes live in it.
@@ -133,6 +143,24 @@ impl State {
         let result = work(&self.lua);
         let _ = self.lua.set_memory_limit(self.memory_limit);
         result
+    }
+
+    /// Does what needs memory for the program that runs now, with no limit meanwhile. If too much
+    /// is in use then, that program ends.
+    pub(crate) fn without_limit<R>(&self, work: impl FnOnce(&NoLimit<'_>) -> R) -> R {
+        let result = work(&NoLimit::of(&self.lua));
+        if self.lua.used_memory() > self.memory_limit {
+            self.shed();
+        }
+        result
+    }
+
+    #[cold]
+    fn shed(&self) {
+        let _ = self.lua.gc_collect();
+        if self.lua.used_memory() > self.memory_limit {
+            self.context.doom(MEMORY);
+        }
     }
 
     /// Gives the state itself, or a coroutine, the counting hook again, after a failing one.
@@ -214,37 +242,17 @@ fn load(lua: &Lua, name: &str, text: Vec<u8>) -> Result<Function, LuaError> {
     })
 }
 
-fn install_hook(lua: &Lua, context: &Rc<Context>, settings: &LuaSettings) -> mlua::Result<()> {
-    let period = settings.hook_period.max(1);
-    let cost = settings.time_per_instruction.nanos().saturating_mul(period.into());
-    let cost = hothouse_abi::Span::from_nanos(cost);
-    let context = context.clone();
-    let triggers = HookTriggers::new().every_nth_instruction(period);
-    lua.set_global_hook(triggers, move |lua, _| {
-        let charged = context.budget.charge(period.into());
-        if charged.is_err() || context.budget.is_exhausted() || context.is_doomed() {
-            let place = place::current(lua).map_or(String::new(), |place| format!("{place}: "));
-            context.doom(&format!("{place}{EXHAUSTED}"));
-            // A yield that is never resumed goes through every `pcall`, and leaves the coroutine
-            // in order, so that it can be closed.
-            if raw::is_yieldable(lua) {
-                return Ok(VmState::Yield);
-            }
-            raw::fail_on(lua);
-            return Ok(VmState::Continue);
-        }
-        let must_yield = !cost.is_zero() && context.charge_time(lua, cost);
-        Ok(if must_yield { VmState::Yield } else { VmState::Continue })
-    })
-}
-
-fn load_prelude(lua: &Lua, context: &Rc<Context>, host: &Weak<Host>) -> mlua::Result<Prelude> {
+fn load_prelude(
+    lua: &Lua,
+    context: &Rc<Context>,
+    host: &Weak<Host>,
+) -> mlua::Result<(Prelude, Bounds)> {
     let run = |source: &'static str| {
         lua.load(source).set_name(format!("={}", place::PRELUDE)).into_function()
     };
     let (kit, raw) = (lua.create_table()?, lua.create_table()?);
     kit::install(lua, context, host, &kit)?;
-    calls::install(lua, context, &kit, &raw)?;
+    let bounds = calls::install(lua, context, &kit, &raw)?;
     let base = standard_base(lua, context)?;
     let caught: Function =
         run(include_str!("prelude/base.lua"))?.call((kit.clone(), base.clone()))?;
@@ -256,7 +264,7 @@ fn load_prelude(lua: &Lua, context: &Rc<Context>, host: &Weak<Host>) -> mlua::Re
     let tostring = base.raw_get("tostring")?;
     let parts = (kit, base, system, coroutines);
     let made: Table = run(include_str!("prelude/finish.lua"))?.call(parts)?;
-    Ok(Prelude {
+    let prelude = Prelude {
         handle: made.raw_get("handle")?,
         run_hooks: made.raw_get("run_hooks")?,
         close,
@@ -265,7 +273,8 @@ fn load_prelude(lua: &Lua, context: &Rc<Context>, host: &Weak<Host>) -> mlua::Re
         globals: made.raw_get("globals")?,
         names: made.raw_get("names")?,
         values: made.raw_get("values")?,
-    })
+    };
+    Ok((prelude, bounds))
 }
 
 /// The standard functions that programs get, made the same in every run.

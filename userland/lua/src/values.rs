@@ -1,7 +1,9 @@
 //! Event data on its way into and out of Lua: always a copy.
 
 use hothouse_abi::Value as Data;
-use mlua::{Lua, Table, Value};
+use mlua::{Lua, Value};
+
+use crate::raw::{Item, Slot, Stack, StackFull};
 
 /// How deeply data may nest, as the kernel has it.
 const MAX_DEPTH: usize = 128;
@@ -9,55 +11,79 @@ const MAX_DEPTH: usize = 128;
 /// How many values a copy may have: tables that share tables would grow without bound.
 const MAX_VALUES: usize = 1 << 21;
 
+impl From<StackFull> for String {
+    fn from(_: StackFull) -> String {
+        "stack overflow".to_owned()
+    }
+}
+
 /// A copy of a Lua value as event data. Metatables are not looked at.
 ///
 /// # Errors
 ///
 /// Words for a program, if the value holds what can't be copied.
-pub(crate) fn to_data(value: &Value) -> Result<Data, String> {
+pub(crate) fn to_data(stack: &mut Stack<'_>, value: Slot) -> Result<Data, String> {
     let mut left = MAX_VALUES;
-    copy(value, 0, &mut left)
+    copy(stack, value, 0, &mut left)
 }
 
-fn copy(value: &Value, depth: usize, left: &mut usize) -> Result<Data, String> {
+/// The same of a value that is not on the stack.
+///
+/// # Errors
+///
+/// As [`to_data`].
+pub(crate) fn of_value(lua: &Lua, value: &Value) -> Result<Data, String> {
+    Stack::with_value(lua, value, to_data)
+}
+
+fn copy(
+    stack: &mut Stack<'_>,
+    value: Slot,
+    depth: usize,
+    left: &mut usize,
+) -> Result<Data, String> {
     *left =
         left.checked_sub(1).ok_or_else(|| format!("cannot copy more than {MAX_VALUES} values"))?;
-    Ok(match value {
-        Value::Nil => Data::Nil,
-        Value::Boolean(truth) => Data::Bool(*truth),
-        Value::Integer(int) => Data::Int(*int),
-        Value::Number(float) => Data::Float(*float),
-        Value::String(text) => Data::Bytes((&text.as_bytes()[..]).into()),
-        Value::Table(table) => return copy_table(table, depth + 1, left),
-        Value::Thread(_) => return Err("cannot copy a coroutine".to_owned()),
-        other => return Err(format!("cannot copy a {}", type_name(other))),
+    Ok(match stack.get(value) {
+        Item::Nil => Data::Nil,
+        Item::Bool(truth) => Data::Bool(truth),
+        Item::Int(int) => Data::Int(int),
+        Item::Float(float) => Data::Float(float),
+        Item::Bytes(text) => Data::Bytes(text.into()),
+        Item::Table => return copy_table(stack, value, depth + 1, left),
+        Item::Thread => return Err("cannot copy a coroutine".to_owned()),
+        other => return Err(format!("cannot copy a {}", other.type_name())),
     })
 }
 
-fn copy_table(table: &Table, depth: usize, left: &mut usize) -> Result<Data, String> {
+fn copy_table(
+    stack: &mut Stack<'_>,
+    table: Slot,
+    depth: usize,
+    left: &mut usize,
+) -> Result<Data, String> {
     if depth > MAX_DEPTH {
         return Err(format!(
             "cannot copy a table that holds itself or nests over {MAX_DEPTH} deep"
         ));
     }
-    let length = table.raw_len();
     let mut entries = Vec::new();
-    let mut items = vec![Data::Nil; bounded(length, table)];
+    let mut items = vec![Data::Nil; bounded(stack, table)?];
     let mut filled = 0;
-    for pair in table.pairs::<Value, Value>() {
-        let (key, value) = pair.map_err(|error| error.to_string())?;
-        if matches!(key, Value::Table(_)) {
+    stack.for_each(table, |stack, key, value| {
+        if matches!(stack.get(key), Item::Table) {
             return Err("cannot copy a table key that is a table".to_owned());
         }
-        let value = copy(&value, depth, left)?;
-        match key {
-            Value::Integer(at) if at >= 1 && (at as usize) <= items.len() => {
+        let value = copy(stack, value, depth, left)?;
+        match stack.get(key) {
+            Item::Int(at) if at >= 1 && (at as usize) <= items.len() => {
                 items[at as usize - 1] = value;
                 filled += 1;
             }
-            key => entries.push((copy(&key, depth, left)?, value)),
+            _ => entries.push((copy(stack, key, depth, left)?, value)),
         }
-    }
+        Ok(())
+    })?;
     let data = if entries.is_empty() && filled == items.len() && filled > 0 {
         Data::try_list(items)
     } else {
@@ -68,38 +94,19 @@ fn copy_table(table: &Table, depth: usize, left: &mut usize) -> Result<Data, Str
     data.map_err(|error| error.to_string())
 }
 
-/// `raw_len` is any border, which may lie far past the number of entries of a sparse table.
-fn bounded(length: usize, table: &Table) -> usize {
-    if length <= 64 { length } else { length.min(table.pairs::<Value, Value>().count()) }
-}
-
-/// A Lua value with a copy of the data.
-///
-/// # Errors
-///
-/// A memory error.
-pub(crate) fn to_lua(lua: &Lua, data: &Data) -> mlua::Result<Value> {
-    Ok(match data {
-        Data::Nil => Value::Nil,
-        Data::Bool(truth) => Value::Boolean(*truth),
-        Data::Int(int) => Value::Integer(*int),
-        Data::Float(float) => Value::Number(*float),
-        Data::Bytes(bytes) => Value::String(lua.create_string(bytes.as_slice())?),
-        Data::List(list) => {
-            let table = lua.create_table_with_capacity(list.items().len(), 0)?;
-            for (i, item) in list.items().iter().enumerate() {
-                table.raw_set(i + 1, to_lua(lua, item)?)?;
-            }
-            Value::Table(table)
-        }
-        Data::Map(map) => {
-            let table = lua.create_table_with_capacity(0, map.entries().len())?;
-            for (key, value) in map.entries() {
-                table.raw_set(to_lua(lua, key)?, to_lua(lua, value)?)?;
-            }
-            Value::Table(table)
-        }
-    })
+/// The length of a table, which is any border and may lie far past the number of its entries: no
+/// more than those.
+fn bounded(stack: &mut Stack<'_>, table: Slot) -> Result<usize, StackFull> {
+    let length = stack.length(table);
+    if length <= 64 {
+        return Ok(length);
+    }
+    let mut count = 0;
+    stack.for_each(table, |_, _, _| {
+        count += 1;
+        Ok::<(), StackFull>(())
+    })?;
+    Ok(length.min(count))
 }
 
 /// The type's name as Lua's `type` says it.
@@ -119,9 +126,12 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::raw;
 
     fn data_of(source: &str) -> Result<Data, String> {
-        to_data(&Lua::new().load(source).eval().unwrap())
+        let lua = Lua::new();
+        let value = lua.load(source).eval().unwrap();
+        of_value(&lua, &value)
     }
 
     #[test]
@@ -147,6 +157,7 @@ mod tests {
     fn data_survives_the_way_there_and_back() {
         let lua = Lua::new();
         let data = Data::map([("list", Data::list([1, 2])), ("f", Data::Float(1.5))]);
-        assert_eq!(to_data(&to_lua(&lua, &data).unwrap()), Ok(data));
+        let value = raw::value_of(&lua, &data).unwrap();
+        assert_eq!(of_value(&lua, &value), Ok(data));
     }
 }

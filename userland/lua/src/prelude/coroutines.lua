@@ -1,6 +1,6 @@
 -- The coroutine library of programs. A system call that parks in a program's coroutine yields
--- `true` (the hook yields nothing) through every resume up to the process's body; a program's own
--- yield carries the mark USER in front, so that the two are never mixed.
+-- nothing, as the hook does, through every resume up to the process's body; a program's own yield
+-- carries the mark USER in front, so that the two are never mixed.
 local trap, caught = ...
 
 local resume, raw_yield, create = coroutine.resume, coroutine.yield, coroutine.create
@@ -17,9 +17,9 @@ local inner = setmetatable({}, { __mode = "k" })
 
 local settle
 
-local function pass(co, outer, ...)
+local function pass(co, outer)
   inner[outer] = nil
-  return settle(co, resume(co, ...))
+  return settle(co, resume(co))
 end
 
 settle = function(co, ok, ...)
@@ -34,7 +34,8 @@ settle = function(co, ok, ...)
   end
   local outer = running()
   inner[outer] = co
-  return pass(co, outer, raw_yield(...))
+  raw_yield()
+  return pass(co, outer)
 end
 
 local function check(co, index)

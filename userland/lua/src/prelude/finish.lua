@@ -1,7 +1,7 @@
 -- Puts the pieces together: what needs system calls, and `require`.
 local k, base, system, coroutines = ...
 
-local none, one, freeze = system.none, system.one, k.freeze
+local sure, freeze = system.sure, k.freeze
 local pcall, error, type, concat, pairs = base.pcall, error, type, table.concat, pairs
 local tointeger = math.tointeger
 local select, tostring = select, base.tostring
@@ -11,7 +11,7 @@ function base.print(...)
   for i = 1, select("#", ...) do
     parts[i] = tostring(parts[i])
   end
-  none(k.log(concat(parts, "\t")))
+  k.log(concat(parts, "\t"))
 end
 
 local math = base.math
@@ -32,7 +32,7 @@ function math.random(low, high, ...)
   if select("#", ...) > 0 then
     error("wrong number of arguments", 2)
   end
-  local bits = one(k.random())
+  local bits = k.random()
   if count == 0 then
     return (bits >> 11) * 0x1p-53
   end
@@ -51,23 +51,21 @@ end
 -- The machine's seed decides; a program's own would make the streams depend on one another.
 function math.randomseed() end
 
-local function now() return one(k.now()) end
-
 base.os = {
-  clock = now,
+  clock = k.now,
   time = function(date)
     if date == nil then
-      return one(k.nanos()) // 1000000000
+      return k.nanos() // 1000000000
     elseif type(date) ~= "table" then
       error("bad argument #1 (expected table or nil, got " .. type(date) .. ")", 2)
     end
-    return one(k.time(date))
+    return sure(k.time(date))
   end,
   date = function(format, time)
     if time == nil then
-      time = one(k.nanos()) // 1000000000
+      time = k.nanos() // 1000000000
     end
-    return one(k.date(format, time))
+    return sure(k.date(format, time))
   end,
   difftime = function(later, earlier) return later - earlier end,
 }

@@ -1,0 +1,65 @@
+use hothouse_abi::Value as Data;
+use mlua::{Lua, Thread, Value, ffi};
+
+use super::Stack;
+use crate::values;
+
+/// What a coroutine did.
+pub(crate) enum Resumed {
+    Yielded,
+    /// A copy of the first of its results.
+    Returned(Data),
+    /// The error value as it is: mlua's own resume would show it, by the program's metamethods and
+    /// with addresses.
+    Failed(Value),
+    OutOfMemory,
+}
+
+/// Resumes a coroutine, which yields nothing.
+pub(crate) fn resume(lua: &Lua, thread: &Thread, args: &[Value]) -> Resumed {
+    lua.exec_raw_lua(|raw| {
+        let (state, co) = (raw.state(), thread.state());
+        // SAFETY: both states are alive while `raw` and `thread` are borrowed. Each push has room,
+        // by the checks, which like all that is called here raise no error: `lua_resume` catches
+        // those of the coroutine. Values are taken off where they were put, and `co` keeps the rest
+        // of its stack, which a coroutine that a hook stopped needs.
+        unsafe {
+            let Ok(count) = i32::try_from(args.len()) else { return Resumed::OutOfMemory };
+            if count > 0 {
+                let room = |of| ffi::lua_checkstack(of, count + 2) != 0;
+                if !room(state) || !room(co) {
+                    return Resumed::OutOfMemory;
+                }
+                for (i, arg) in args.iter().enumerate() {
+                    if raw.push_value(arg).is_err() {
+                        ffi::lua_pop(state, i as i32);
+                        return Resumed::OutOfMemory;
+                    }
+                }
+                ffi::lua_xmove(state, co, count);
+            }
+            let mut results = 0;
+            match ffi::lua_resume(co, state, count, &mut results) {
+                ffi::LUA_YIELD => {
+                    ffi::lua_pop(co, results);
+                    Resumed::Yielded
+                }
+                ffi::LUA_OK if results == 0 => Resumed::Returned(Data::Nil),
+                ffi::LUA_OK => {
+                    ffi::lua_pop(co, results - 1);
+                    if ffi::lua_checkstack(co, ffi::LUA_MINSTACK) == 0 {
+                        return Resumed::OutOfMemory;
+                    }
+                    let mut stack = Stack::new(co);
+                    let first = stack.top();
+                    Resumed::Returned(values::to_data(&mut stack, first).unwrap_or_default())
+                }
+                ffi::LUA_ERRMEM => Resumed::OutOfMemory,
+                _ => {
+                    ffi::lua_xmove(co, state, 1);
+                    Resumed::Failed(raw.pop_value())
+                }
+            }
+        }
+    })
+}
