@@ -38,10 +38,6 @@ impl Args<'_, '_> {
         Err(Fault::Argument(format!("bad argument #{} (expected {what}, got {got})", at + 1)))
     }
 
-    fn is_nil(&self, at: usize) -> bool {
-        self.stack.is_nil(Slot::arg(at))
-    }
-
     /// The value of a number that is whole; `Some(None)` for one that is not.
     fn whole(&self, at: usize) -> Option<Option<i64>> {
         match self.get(at) {
@@ -51,6 +47,7 @@ impl Args<'_, '_> {
         }
     }
 
+    #[inline]
     pub(crate) fn pid(&self, at: usize) -> Result<Pid, Fault> {
         match self.whole(at) {
             Some(number) => Ok(number.and_then(|n| u64::try_from(n).ok()).map_or(NOBODY, Pid::new)),
@@ -59,10 +56,11 @@ impl Args<'_, '_> {
     }
 
     pub(crate) fn pid_or_nil(&self, at: usize) -> Result<Option<Pid>, Fault> {
-        if self.is_nil(at) {
-            return Ok(None);
+        match self.get(at) {
+            Item::Nil => Ok(None),
+            Item::Int(_) | Item::Float(_) => self.pid(at).map(Some),
+            _ => self.expected(at, "number or nil"),
         }
-        self.pid(at).map(Some).or_else(|_| self.expected(at, "number or nil"))
     }
 
     pub(crate) fn signal(&self, at: usize) -> Result<SignalNumber, Fault> {
@@ -108,6 +106,7 @@ impl Args<'_, '_> {
         }
     }
 
+    #[inline]
     pub(crate) fn name(&self, at: usize) -> Result<Name, Fault> {
         match self.get(at) {
             Item::Bytes(text) => Ok(Name::from(text)),
@@ -116,10 +115,11 @@ impl Args<'_, '_> {
     }
 
     pub(crate) fn name_or_nil(&self, at: usize) -> Result<Option<Name>, Fault> {
-        if self.is_nil(at) {
-            return Ok(None);
+        match self.get(at) {
+            Item::Nil => Ok(None),
+            Item::Bytes(text) => Ok(Some(Name::from(text))),
+            _ => self.expected(at, "string or nil"),
         }
-        self.name(at).map(Some).or_else(|_| self.expected(at, "string or nil"))
     }
 
     pub(crate) fn names(&mut self, at: usize) -> Result<Vec<Name>, Fault> {
@@ -165,10 +165,10 @@ impl Args<'_, '_> {
     }
 
     pub(crate) fn timeout(&self, at: usize) -> Result<Option<Span>, Fault> {
-        if self.is_nil(at) {
-            return Ok(None);
+        match self.get(at) {
+            Item::Nil => Ok(None),
+            _ => self.seconds(at, "number or nil"),
         }
-        self.seconds(at, "number or nil")
     }
 
     /// A length of time; one without end is the longest there is.

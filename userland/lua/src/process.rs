@@ -94,10 +94,7 @@ impl LuaProcess {
                     self.push(state, hooks, Kind::Hooks, &[])
                 }
                 Resume::Unwind => return self.unwind(state, record),
-                answer => match self.layers.pop() {
-                    None => return Step::Ended(self.status.clone()),
-                    Some(layer) => self.answered(state, record, layer, answer),
-                },
+                answer => self.answered(state, record, answer),
             };
             match next {
                 Next::Resume(next) => resume = next,
@@ -140,7 +137,12 @@ impl LuaProcess {
     /// Starts a coroutine over what there is.
     fn push(&mut self, state: &State, function: Function, kind: Kind, args: &[Value]) -> Next {
         match state.with_head_room(|lua| lua.create_thread(function)) {
-            Ok(thread) => self.step(state, thread, kind, args),
+            Ok(thread) => {
+                // Most processes never have more than one layer.
+                self.layers.reserve_exact(1);
+                self.layers.push(Layer::Lua { thread, kind, expects: false });
+                self.step(state, args)
+            }
             Err(error) => self.failed_now(state, kind, Failure::of_error(&error)),
         }
     }
@@ -153,26 +155,22 @@ impl LuaProcess {
         }
     }
 
-    fn answered(
-        &mut self,
-        state: &State,
-        record: &Rc<Record>,
-        layer: Layer,
-        answer: Resume,
-    ) -> Next {
-        let trap = match layer {
-            Layer::Lua { thread, kind, expects } => {
-                let late = record.deferred.borrow_mut().pop();
-                if let Some(signal) = late {
-                    self.layers.push(Layer::Lua { thread, kind, expects });
-                    self.layers.push(Layer::Answer(Box::new(answer)));
-                    return self.handler(state, Kind::LateHandler, signal);
-                }
-                if expects {
-                    state.context.put_answer(answer);
-                }
-                return self.step(state, thread, kind, &[]);
+    /// Passes an answer on to what waits for it.
+    fn answered(&mut self, state: &State, record: &Rc<Record>, answer: Resume) -> Next {
+        if let Some(Layer::Lua { expects, .. }) = self.layers.last() {
+            let late = record.deferred.borrow_mut().pop();
+            if let Some(signal) = late {
+                self.layers.push(Layer::Answer(Box::new(answer)));
+                return self.handler(state, Kind::LateHandler, signal);
             }
+            if *expects {
+                state.context.put_answer(answer);
+            }
+            return self.step(state, &[]);
+        }
+        let Some(layer) = self.layers.pop() else { return Next::Ended };
+        let trap = match layer {
+            Layer::Lua { .. } => return Next::Ended,
             Layer::Answer(kept) => return Next::Resume(*kept),
             // The kernel runs no hooks of a body that says it ended: it must ask to exit.
             Layer::End if record.has_hooks.get() => Trap::Exit { status: self.status.clone() },
@@ -194,42 +192,46 @@ impl LuaProcess {
         }
     }
 
-    /// Runs a coroutine until it yields or ends.
-    fn step(&mut self, state: &State, thread: Thread, kind: Kind, args: &[Value]) -> Next {
-        let resumed = raw::resume(&state.lua, &thread, args);
+    /// Runs the innermost coroutine until it yields or ends.
+    fn step(&mut self, state: &State, args: &[Value]) -> Next {
+        let Some(Layer::Lua { thread, expects, .. }) = self.layers.last_mut() else {
+            return Next::Ended;
+        };
+        let resumed = raw::resume(&state.lua, thread, args);
         if let Some(payload) = state.context.take_panic() {
             resume_unwind(payload);
         }
-        let next = match resumed {
-            Resumed::Yielded if state.context.is_doomed() => {
-                state.context.take_parking();
-                self.close(state, &thread);
-                let failure = Failure::of_error(&mlua::Error::runtime(EXHAUSTED));
-                return self.failed_now(state, kind, failure);
+        if matches!(resumed, Resumed::Yielded) && !state.context.is_doomed() {
+            *expects = state.context.expects_answer();
+            state.context.take_parking();
+            if let Some(trap) = state.context.take_held() {
+                self.layers.push(Layer::Held(Box::new(trap)));
+            }
+            return self.pending(state);
+        }
+        match self.layers.pop() {
+            Some(Layer::Lua { thread, kind, .. }) => self.ended(state, &thread, kind, resumed),
+            _ => Next::Ended,
+        }
+    }
+
+    /// Goes on after a coroutine that ended, or that must.
+    fn ended(&mut self, state: &State, thread: &Thread, kind: Kind, resumed: Resumed) -> Next {
+        let failure = match resumed {
+            Resumed::Returned(value) => {
+                let next = self.returned(kind, value);
+                // It ended between a trap that parked and the yield: the answer is still to come.
+                return if state.context.take_parking() { self.pending(state) } else { next };
             }
             Resumed::Yielded => {
-                let expects = state.context.expects_answer();
-                // Most processes never have more than one layer.
-                self.layers.reserve_exact(1);
-                self.layers.push(Layer::Lua { thread, kind, expects });
                 state.context.take_parking();
-                if let Some(trap) = state.context.take_held() {
-                    self.layers.push(Layer::Held(Box::new(trap)));
-                }
-                return self.pending(state);
+                Failure::of_error(&mlua::Error::runtime(EXHAUSTED))
             }
-            Resumed::Returned(value) => self.returned(kind, value),
-            Resumed::Failed(error) => {
-                let failure = Failure::of_value(&state.prelude, &thread, &error);
-                self.close(state, &thread);
-                self.failed_now(state, kind, failure)
-            }
-            Resumed::OutOfMemory => {
-                self.close(state, &thread);
-                self.failed_now(state, kind, Failure::memory())
-            }
+            Resumed::Failed(error) => Failure::of_value(&state.prelude, thread, &error),
+            Resumed::OutOfMemory => Failure::memory(),
         };
-        // It ended between a trap that parked and the yield: the answer is still to come.
+        self.close(state, thread);
+        let next = self.failed_now(state, kind, failure);
         if state.context.take_parking() { self.pending(state) } else { next }
     }
 

@@ -112,12 +112,6 @@ impl Stack<'_> {
         unsafe { ffi::lua_isyieldable(self.state) != 0 }
     }
 
-    /// Whether there is nothing at a place, or nil.
-    pub(crate) fn is_nil(&self, Slot(at): Slot) -> bool {
-        // SAFETY: as in `get`.
-        unsafe { ffi::lua_type(self.state, at) <= ffi::LUA_TNIL }
-    }
-
     /// The value at a place; nil where there is none.
     #[inline]
     pub(crate) fn get(&self, Slot(at): Slot) -> Item<'_> {
