@@ -21,6 +21,22 @@ pub fn parse_duration(text: &str) -> Result<Span, String> {
     parse(text.trim()).map_err(|error| format!("{error}; {REMEDY}"))
 }
 
+/// Writes a duration without loss, in the greatest unit that divides it.
+///
+/// ```
+/// use hothouse_abi::Span;
+/// use hothouse_workload::{exact_duration, parse_duration};
+/// let span = Span::from_micros(2_500);
+/// assert_eq!(exact_duration(span), "2500us");
+/// assert_eq!(parse_duration(&exact_duration(span)), Ok(span));
+/// ```
+pub fn exact_duration(span: Span) -> String {
+    let nanos = span.nanos();
+    let units = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)];
+    let fits = units.into_iter().find(|(_, size)| nanos > 0 && nanos.is_multiple_of(*size));
+    fits.map_or_else(|| format!("{nanos}ns"), |(unit, size)| format!("{}{unit}", nanos / size))
+}
+
 /// The same without the remedy.
 pub(crate) fn parse(text: &str) -> Result<Span, String> {
     if text == "0" {

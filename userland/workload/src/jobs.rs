@@ -122,7 +122,8 @@ fn job<'a>(
     }
     let task = Task::once(name, vec![Step::Run(Dist::Const(burst?))]);
     let scheduling = Scheduling { nice, ..Scheduling::default() };
-    Some(Task { start: Dist::Const(arrival?), scheduling, ..task })
+    let (start, place) = (Dist::Const(arrival?), report.place(line));
+    Some(Task { start, scheduling, place, ..task })
 }
 
 /// Without a letter there is neither a name nor a unit.

@@ -5,12 +5,14 @@
 //!
 //! | extension | kind |
 //! |---|---|
+//! | `.toml` | Hothouse's own, which can say all that a workload is; [`write`] writes it |
 //! | `.json` | rt-app, the load generator of the Linux scheduler's community |
 //! | `.csv`, `.jobs`, `.txt` | a list of jobs: `name, arrival, burst[, priority]`, or a list of *Operating Systems: Three Easy Pieces* |
 //! | `.swf` | a log in the Standard Workload Format |
 //!
 //! What is wrong with a file is told in full, each thing with its place and what was expected; what
-//! is only odd is among the workload's [`warnings`](Workload::warnings).
+//! is only odd is among the workload's [`warnings`](Workload::warnings). docs/workloads.md has every
+//! key of each kind.
 //!
 //! ```
 //! use hothouse_workload::{Dist, Step, read};
@@ -33,21 +35,30 @@
 mod dist;
 mod duration;
 mod jobs;
+mod law;
 mod model;
+mod names;
+mod native;
 mod plan;
 mod program;
 mod report;
 mod rtapp;
 mod source;
 mod swf;
+mod tree;
+mod typed;
 
 use std::path::Path;
 
 pub use dist::Dist;
-pub use duration::parse_duration;
-pub use model::{Command, MachineSettings, Phase, Protocol, Step, Task, Workload};
+pub use duration::{exact_duration, parse_duration};
+pub use law::BadDist;
+pub use model::{
+    Command, MachineSettings, Mutex, Phase, Protocol, Semaphore, Step, Task, Workload,
+};
+pub use native::write;
 pub use program::{Draws, Runtime};
-pub use source::{Diagnostic, Diagnostics, Source};
+pub use source::{Diagnostic, Diagnostics, Place, Source};
 
 /// Reads a workload from the text of a file. The extension of `name` says what kind of file it is;
 /// the name of the workload is that of the file.
@@ -65,12 +76,14 @@ pub fn read(name: &str, text: &str) -> Result<Workload, Diagnostics> {
     let source = Source::new(name, text);
     let extension = Path::new(name).extension().unwrap_or_default().to_string_lossy();
     match extension.to_ascii_lowercase().as_str() {
+        "toml" => native::read(&source),
         "json" => rtapp::read(&source),
         "csv" | "jobs" | "txt" => jobs::read(&source),
         "swf" => swf::read(&source),
         _ => {
             let message = "no kind of workload has this extension";
-            let help = "known: .json (rt-app), .csv, .jobs and .txt (job lists), .swf";
+            let help =
+                "known: .toml (native), .json (rt-app), .csv, .jobs and .txt (job lists), .swf";
             Err(Diagnostic::new(&source, 0..0, message).help(help).into())
         }
     }

@@ -2,7 +2,7 @@
 
 use hothouse_abi::{Scheduling, Span};
 
-use crate::{Diagnostic, Dist};
+use crate::{Diagnostic, Dist, Place};
 
 /// A set of tasks and the machine that they are meant for.
 ///
@@ -19,6 +19,10 @@ pub struct Workload {
     pub name: String,
     /// What it says of the machine.
     pub machine: MachineSettings,
+    /// The mutexes that have a protocol of their own.
+    pub mutexes: Vec<Mutex>,
+    /// The semaphores that do not begin at zero.
+    pub semaphores: Vec<Semaphore>,
     /// Its tasks, in the order in which they are written.
     pub tasks: Vec<Task>,
     /// What is odd about it, without being wrong.
@@ -32,6 +36,8 @@ pub struct MachineSettings {
     pub cpus: Option<u32>,
     /// The policy, as it is written on the command line, such as `rr:slice=10ms`.
     pub policy: Option<String>,
+    /// Where the policy is written.
+    pub policy_place: Place,
     /// What its random draws come from.
     pub seed: Option<u64>,
     /// How long it runs.
@@ -44,8 +50,26 @@ pub struct MachineSettings {
     pub trap_cost: Option<Span>,
     /// Whether tasks whose reservation does not fit are refused.
     pub admission: bool,
-    /// What its locks do against priority inversion.
+    /// What mutexes that have no protocol of their own do against priority inversion.
     pub protocol: Protocol,
+}
+
+/// A mutex that has a protocol of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mutex {
+    /// Its name, as steps say it.
+    pub name: String,
+    /// What it does against priority inversion.
+    pub protocol: Protocol,
+}
+
+/// A semaphore that does not begin at zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Semaphore {
+    /// Its name, as steps say it.
+    pub name: String,
+    /// How often it can be taken at first.
+    pub value: u64,
 }
 
 /// What a lock does against priority inversion.
@@ -99,6 +123,8 @@ pub struct Task {
     pub phases: Vec<Phase>,
     /// The program that it runs in place of phases.
     pub program: Option<Command>,
+    /// Where its name is written.
+    pub place: Place,
 }
 
 /// A program and its arguments: a built-in one, or a Lua file.
@@ -131,6 +157,7 @@ impl Task {
             rounds: Some(1),
             phases: vec![phase],
             program: None,
+            place: Place::default(),
         }
     }
 }
@@ -214,4 +241,37 @@ pub enum Step {
     Call(String),
     /// Replies to the request that was received last.
     Reply,
+}
+
+impl Step {
+    /// The word for it, as native files say it.
+    ///
+    /// ```
+    /// assert_eq!(hothouse_workload::Step::Lock("bus".into()).word(), "lock");
+    /// ```
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Step::Run(_) => "run",
+            Step::Busy(_) => "busy",
+            Step::Sleep(_) => "sleep",
+            Step::Timer { .. } => "period",
+            Step::Lock(_) => "lock",
+            Step::Unlock(_) => "unlock",
+            Step::Wait { .. } => "wait",
+            Step::Signal(_) => "signal",
+            Step::Broadcast(_) => "broadcast",
+            Step::Sync { .. } => "sync",
+            Step::Barrier(_) => "barrier",
+            Step::Suspend(_) => "suspend",
+            Step::Resume(_) => "resume",
+            Step::Yield => "yield",
+            Step::Fork(_) => "fork",
+            Step::Post(_) => "sem_post",
+            Step::Acquire(_) => "sem_wait",
+            Step::Send(_) => "send",
+            Step::Receive(_) => "receive",
+            Step::Call(_) => "call",
+            Step::Reply => "reply",
+        }
+    }
 }

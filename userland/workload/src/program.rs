@@ -108,7 +108,8 @@ impl Runtime {
         };
         let mutexes = many(plan.mutexes.len(), &|index| LockKind::Mutex(self.protocol(index)))?;
         let conditions = many(plan.conditions.len(), &|_| LockKind::Condition)?;
-        let semaphores = many(plan.semaphores.len(), &|_| LockKind::Semaphore(0))?;
+        let semaphores =
+            many(plan.semaphores.len(), &|index| LockKind::Semaphore(self.value(index)))?;
         let barriers = many(plan.parties.len(), &|index| LockKind::Barrier(plan.parties[index]))?;
         let suspensions = (0..plan.suspensions.len()).map(|_| pair());
         let suspensions = suspensions.collect::<Result<_, Errno>>()?;
@@ -122,11 +123,20 @@ impl Runtime {
     }
 
     fn protocol(&self, mutex: usize) -> LockProtocol {
-        match self.workload.machine.protocol {
+        let name = &self.plan.mutexes.0[mutex];
+        let own = self.workload.mutexes.iter().find(|mutex| mutex.name == *name);
+        match own.map_or(self.workload.machine.protocol, |mutex| mutex.protocol) {
             Protocol::None => LockProtocol::None,
             Protocol::Inherit => LockProtocol::Inherit,
             Protocol::Ceiling => LockProtocol::Ceiling(self.plan.ceilings[mutex]),
         }
+    }
+
+    /// How often a semaphore can be taken at first.
+    fn value(&self, semaphore: usize) -> u64 {
+        let name = &self.plan.semaphores.0[semaphore];
+        let own = self.workload.semaphores.iter().find(|semaphore| semaphore.name == *name);
+        own.map_or(0, |semaphore| semaphore.value)
     }
 
     /// The number of the next instance of a task, from 1.
@@ -292,7 +302,10 @@ impl<'a> Walk<'a> {
         while round < phase.rounds {
             for (step, &op) in phase.ops.iter().enumerate() {
                 let taken = self.take(op);
-                taken.map_err(|errno| self.failed(Some((index, step)), word(&op), errno))?;
+                taken.map_err(|errno| {
+                    let steps = &self.runtime.workload.tasks[self.task].phases[index].steps;
+                    self.failed(Some((index, step)), steps[step].word(), errno)
+                })?;
                 if self.held.is_empty() && self.runtime.shared.borrow().closing {
                     return Ok(true);
                 }
@@ -514,31 +527,5 @@ impl<'a> Walk<'a> {
 
     fn semaphore(&self, index: usize) -> LockId {
         self.runtime.shared.borrow().semaphores[index]
-    }
-}
-
-fn word(op: &Op) -> &'static str {
-    match op {
-        Op::Run(_) => "run",
-        Op::Busy(_) => "busy",
-        Op::Sleep(_) => "sleep",
-        Op::Timer { .. } => "timer",
-        Op::Lock(_) => "lock",
-        Op::Unlock(_) => "unlock",
-        Op::Wait { .. } => "wait",
-        Op::Signal(_) => "signal",
-        Op::Broadcast(_) => "broadcast",
-        Op::Sync { .. } => "sync",
-        Op::Barrier(_) => "barrier",
-        Op::Suspend(_) => "suspend",
-        Op::Resume(_) => "resume",
-        Op::Yield => "yield",
-        Op::Fork(_) => "fork",
-        Op::Post(_) => "post",
-        Op::Acquire(_) => "acquire",
-        Op::Send(_) => "send",
-        Op::Receive(_) => "receive",
-        Op::Call(_) => "call",
-        Op::Reply => "reply",
     }
 }

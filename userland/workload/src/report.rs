@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::{Diagnostic, Diagnostics, Source, Workload};
+use crate::{Diagnostic, Diagnostics, Place, Source, Workload};
 
 /// The errors and warnings of one reading.
 pub(crate) struct Report {
@@ -15,6 +15,11 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(source: &Arc<Source>) -> Report {
         Report { source: source.clone(), errors: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// These bytes of the text, to be told of later.
+    pub(crate) fn place(&self, span: &Range<usize>) -> Place {
+        Place::new(&self.source, span.clone())
     }
 
     pub(crate) fn error(
@@ -64,7 +69,7 @@ impl Report {
 }
 
 /// The known name that is most alike, if it is alike at all; the first of several.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let name = name.to_lowercase();
     let mut best = None;
     let mut least = name.chars().count().max(3) / 3 + 1;

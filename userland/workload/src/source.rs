@@ -102,6 +102,56 @@ impl Diagnostic {
     }
 }
 
+/// Where something stands, if it comes from a text.
+///
+/// Any two are equal, so that two workloads are equal if they say the same, wherever it stands.
+///
+/// ```
+/// use hothouse_workload::{Place, Source};
+/// let source = Source::new("a.jobs", "cat, 0ms, 5h\n");
+/// let place = Place::new(&source, 10..12);
+/// assert!(place.tell("this is long").starts_with("a.jobs:1:11: this is long\n"));
+/// assert_eq!(Place::default().tell("this is long"), "this is long");
+/// assert_eq!(place, Place::default());
+/// ```
+#[derive(Clone, Default)]
+pub struct Place(Option<(Arc<Source>, Range<usize>)>);
+
+impl Place {
+    /// These bytes of a text.
+    pub fn new(source: &Arc<Source>, span: Range<usize>) -> Place {
+        Place(Some((source.clone(), span)))
+    }
+
+    /// A message with the place in front and the line under it, as far as there is one.
+    pub fn tell(&self, message: impl Into<String>) -> String {
+        match &self.0 {
+            Some((source, span)) => Diagnostic::new(source, span.clone(), message).to_string(),
+            None => message.into(),
+        }
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Place) -> bool {
+        true
+    }
+}
+
+impl Eq for Place {}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some((source, span)) => {
+                let (line, column) = source.place(span.start);
+                write!(f, "{}:{line}:{column}", source.name)
+            }
+            None => f.write_str("nowhere"),
+        }
+    }
+}
+
 /// A line as it is shown: no tabs or other controls, cut around the mark where it is long.
 struct Shown {
     text: String,

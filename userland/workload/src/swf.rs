@@ -132,7 +132,8 @@ fn job(report: &mut Report, text: &str, line: &Range<usize>) -> Option<Option<Ta
     };
     let name = if user < 0 { format!("job{number}") } else { format!("job{number}.user{user}") };
     let task = Task::once(name, vec![Step::Run(Dist::Const(Span::from_secs(run)))]);
-    Some(Some(Task { instances, start: Dist::Const(Span::from_secs(submit)), ..task }))
+    let start = Dist::Const(Span::from_secs(submit));
+    Some(Some(Task { instances, start, place: report.place(line), ..task }))
 }
 
 #[cfg(test)]

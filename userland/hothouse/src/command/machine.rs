@@ -1,7 +1,7 @@
 //! The machine of a simulation, as flags over the environment over what the file says.
 
 use clap::{Args, ValueEnum};
-use hothouse::sim::{Protocol, Settings, Simulation, parse_duration};
+use hothouse::sim::{Protocol, Settings, Simulation, exact_duration, parse_duration};
 use hothouse::{Costs, Span};
 
 #[derive(Args, Clone)]
@@ -71,15 +71,19 @@ impl MachineArgs {
 /// by itself.
 pub(super) fn flags(settings: &Settings, file: &Settings) -> Vec<String> {
     let mut words = vec!["--cpus".to_owned(), settings.cpus.to_string()];
-    words
-        .extend(settings.duration_ns.into_iter().flat_map(|it| ["--duration".into(), exactly(it)]));
+    words.extend(
+        settings
+            .duration_ns
+            .into_iter()
+            .flat_map(|it| ["--duration".into(), exact_duration(Span::from_nanos(it))]),
+    );
     for (name, nanos, known) in [
         ("--trap-cost", settings.trap_cost_ns, file.trap_cost_ns),
         ("--switch-cost", settings.switch_cost_ns, file.switch_cost_ns),
         ("--migration-cost", settings.migration_cost_ns, file.migration_cost_ns),
     ] {
         if nanos != known {
-            words.extend([name.to_owned(), exactly(nanos)]);
+            words.extend([name.to_owned(), exact_duration(Span::from_nanos(nanos))]);
         }
     }
     if settings.protocol != file.protocol {
@@ -87,11 +91,4 @@ pub(super) fn flags(settings: &Settings, file: &Settings) -> Vec<String> {
     }
     words.extend((settings.admission && !file.admission).then(|| "--admission".to_owned()));
     words
-}
-
-/// A time without loss, in the greatest unit that divides it.
-fn exactly(nanos: u64) -> String {
-    let units = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)];
-    let fits = units.into_iter().find(|(_, size)| nanos > 0 && nanos.is_multiple_of(*size));
-    fits.map_or_else(|| format!("{nanos}ns"), |(unit, size)| format!("{}{unit}", nanos / size))
 }

@@ -40,7 +40,7 @@ pub use compare::{Candidate, Compare, Comparison, Difference, Row};
 pub use figures::{Better, Figure, Unit, figures};
 pub use hothouse_workload::{
     Command, Diagnostic, Diagnostics, Dist, MachineSettings, Phase, Protocol, Step, Task, Workload,
-    parse_duration, read,
+    exact_duration, parse_duration, read,
 };
 pub use job::JobRecord;
 pub use metrics::{

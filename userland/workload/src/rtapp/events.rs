@@ -4,10 +4,9 @@ use std::ops::Range;
 
 use hothouse_abi::Span;
 
-use super::json::{Kind, Member};
-use super::names::{Names, Role};
-use super::typed::last;
+use crate::names::{Names, Role};
 use crate::report::Report;
+use crate::tree::{Kind, Member, last};
 use crate::{Dist, Step};
 
 /// The beginnings of keys that are events, a longer one before what it begins with.
@@ -78,12 +77,8 @@ fn named(report: &mut Report, names: &mut Names, event: &str, member: &Member) -
         _ => (Role::Barrier, Step::Barrier),
     };
     let name = report.name(member)?;
-    names.used(role, &name, place(member));
+    names.used(role, &name, member.place());
     Some(step(name))
-}
-
-fn place(member: &Member) -> &Range<usize> {
-    member.value.as_ref().map_or(&member.key_span, |value| &value.span)
 }
 
 /// What a suspended task is resumed by: the name that is given, or else its own.
@@ -93,7 +88,7 @@ fn suspended(report: &mut Report, task: &str, member: &Member) -> Option<(String
         None => "",
     };
     let name = if given.is_empty() { task } else { given };
-    Some((name.to_string(), place(member).clone()))
+    Some((name.to_string(), member.place().clone()))
 }
 
 /// The keys of an event that is an object; others are errors.
@@ -130,7 +125,7 @@ fn timer(report: &mut Report, member: &Member) -> Option<Step> {
         None => "relative",
     };
     if !matches!(mode, "relative" | "absolute") {
-        let place = last(members, "mode").map_or(&member.key_span, place);
+        let place = last(members, "mode").map_or(&member.key_span, Member::place);
         report.unknown(place, "mode", mode, ["relative", "absolute"]);
         return None;
     }
@@ -146,6 +141,7 @@ fn guarded(report: &mut Report, names: &mut Names, event: &str, member: &Member)
     let (condition, mutex) = (condition?, mutex?);
     let role = if event == "wait" { Role::Wait } else { Role::Sync };
     names.used(role, &condition, &member.key_span);
+    names.used(Role::Guard, &mutex, &member.key_span);
     Some(match role {
         Role::Wait => Step::Wait { condition, mutex },
         _ => Step::Sync { condition, mutex },

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use hothouse_abi::{Scheduling, Span};
 
 use super::events::{self, EVENTS};
-use super::json::{self, Kind, Member};
-use super::names::Names;
+use super::json;
 use super::settings::{self, Policy, Settings};
-use super::typed::last;
+use crate::names::Names;
 use crate::report::Report;
+use crate::tree::{Kind, Member, last};
 use crate::{Diagnostics, Dist, MachineSettings, Phase, Protocol, Source, Step, Task, Workload};
 
 const SECTIONS: [&str; 3] = ["tasks", "global", "resources"];
@@ -145,7 +145,9 @@ fn task(report: &mut Report, names: &mut Names, entry: &Member, policy: Policy) 
         members.iter().filter(|it| it.key != "runtime" || legacy).cloned().collect();
     settings.read(report, &plain, true);
     let scheduling = settings.scheduling(report, &entry.key_span);
-    let mut task = Task { scheduling, rounds: None, ..Task::once(entry.key.clone(), Vec::new()) };
+    let place = report.place(&entry.key_span);
+    let mut task =
+        Task { scheduling, rounds: None, place, ..Task::once(entry.key.clone(), Vec::new()) };
     let mut steps = Vec::new();
     for member in members {
         match member.key.as_str() {

@@ -6,54 +6,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::tree::{Kind, Member, Value};
 use crate::{Diagnostic, Source};
 
 /// How deep brackets may nest.
 const DEPTH: usize = 64;
-
-/// A value and the bytes that it is written in.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Value {
-    pub(super) kind: Kind,
-    pub(super) span: Range<usize>,
-}
-
-/// What a value is.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Kind {
-    Null,
-    Bool(bool),
-    Integer(i64),
-    /// A number with a fraction, an exponent, or more digits than an integer has.
-    Fraction,
-    Text(String),
-    Array(Vec<Value>),
-    Object(Vec<Member>),
-}
-
-impl Kind {
-    /// What to call it.
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Kind::Null => "null",
-            Kind::Bool(_) => "a boolean",
-            Kind::Integer(_) => "an integer",
-            Kind::Fraction => "a number that is no 64-bit integer",
-            Kind::Text(_) => "a string",
-            Kind::Array(_) => "an array",
-            Kind::Object(_) => "an object",
-        }
-    }
-}
-
-/// One entry of an object.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Member {
-    pub(super) key: String,
-    pub(super) key_span: Range<usize>,
-    /// `None` for a key alone.
-    pub(super) value: Option<Value>,
-}
 
 /// Reads one value and nothing after it.
 ///
@@ -313,6 +270,7 @@ mod tests {
             Kind::Fraction => "fraction".into(),
             Kind::Text(it) => format!("{it:?}"),
             Kind::Array(all) => format!("[{}]", list(all.iter().map(show).collect())),
+            Kind::Date | Kind::Table(_) => unreachable!("JSON has none"),
             Kind::Object(all) => {
                 let one = |it: &Member| match &it.value {
                     Some(value) => format!("{:?}:{}", it.key, show(value)),

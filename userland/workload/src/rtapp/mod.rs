@@ -8,11 +8,9 @@
 mod events;
 mod grammar;
 mod json;
-mod names;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod typed;
 
 use std::sync::Arc;
 

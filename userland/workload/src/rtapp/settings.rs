@@ -7,9 +7,8 @@ use std::ops::Range;
 
 use hothouse_abi::{Class, CpuSet, Scheduling, Span};
 
-use super::json::Member;
-use super::typed::last;
 use crate::report::Report;
+use crate::tree::{Member, last};
 
 /// The policies, by name.
 const POLICIES: [(&str, Policy); 6] = [
@@ -60,7 +59,7 @@ impl Policy {
     /// The policy that a member names.
     pub(super) fn read(report: &mut Report, member: &Member) -> Option<Policy> {
         let name = report.text(member, "a policy, such as \"SCHED_OTHER\"")?;
-        let span = member.value.as_ref().map_or(&member.key_span, |value| &value.span);
+        let span = member.place();
         let Some(&(_, policy)) = POLICIES.iter().find(|(known, _)| *known == name) else {
             report.unknown(span, "policy", name, POLICIES.map(|(known, _)| known));
             return None;

@@ -280,7 +280,10 @@ fn what_is_odd_is_a_warning() {
         (r#""resume": "ghost""#, "resume of nobody: no task is suspended under \"ghost\""),
         (r#""suspend": "a""#, "a task suspended under \"a\" is never woken"),
         (r#""sem_wait": "s""#, "a task waiting for \"s\" is never woken"),
-        (r#""wait": {"ref": "c", "mutex": "m"}"#, "a task waiting for \"c\" is never woken"),
+        (
+            r#""lock": "m", "wait": {"ref": "c", "mutex": "m"}, "unlock": "m""#,
+            "a task waiting for \"c\" is never woken",
+        ),
         (r#""lock": "m""#, "the mutex \"m\" is locked, but never unlocked in this task"),
         (r#""unlock": "m""#, "the mutex \"m\" is unlocked, but never locked in this task"),
         (r#""run": 1, "loop": 1, "loop": 2"#, "\"loop\" is given twice"),

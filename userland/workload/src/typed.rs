@@ -4,14 +4,14 @@ use std::ops::RangeInclusive;
 
 use hothouse_abi::Span;
 
-use super::json::{Kind, Member};
 use crate::report::Report;
+use crate::tree::{Kind, Member};
 
 /// The most microseconds that a [`Span`] can hold.
 const MOST_MICROS: i64 = (u64::MAX / 1_000) as i64;
 
 impl Report {
-    fn mismatch(&mut self, member: &Member, wanted: &str) {
+    pub(crate) fn mismatch(&mut self, member: &Member, wanted: &str) {
         let key = &member.key;
         let help = format!("expected {wanted}");
         match &member.value {
@@ -23,7 +23,7 @@ impl Report {
         }
     }
 
-    pub(super) fn integer(&mut self, member: &Member, range: RangeInclusive<i64>) -> Option<i64> {
+    pub(crate) fn integer(&mut self, member: &Member, range: RangeInclusive<i64>) -> Option<i64> {
         let (low, high) = (range.start(), range.end());
         let wanted = format!("an integer from {low} to {high}");
         let Some(value) = &member.value else {
@@ -44,13 +44,13 @@ impl Report {
         }
     }
 
-    pub(super) fn micros(&mut self, member: &Member) -> Option<Span> {
+    pub(crate) fn micros(&mut self, member: &Member) -> Option<Span> {
         let micros = self.integer(member, 0..=MOST_MICROS)?;
         Some(Span::from_micros(micros.unsigned_abs()))
     }
 
-    pub(super) fn boolean(&mut self, member: &Member) -> Option<bool> {
-        match member.value.as_ref().map(|value| &value.kind) {
+    pub(crate) fn boolean(&mut self, member: &Member) -> Option<bool> {
+        match member.kind() {
             Some(&Kind::Bool(it)) => Some(it),
             // Old files write 0 and 1.
             Some(&Kind::Integer(it @ (0 | 1))) => Some(it == 1),
@@ -61,8 +61,8 @@ impl Report {
         }
     }
 
-    pub(super) fn text<'a>(&mut self, member: &'a Member, wanted: &str) -> Option<&'a str> {
-        if let Some(Kind::Text(text)) = member.value.as_ref().map(|value| &value.kind) {
+    pub(crate) fn text<'a>(&mut self, member: &'a Member, wanted: &str) -> Option<&'a str> {
+        if let Some(Kind::Text(text)) = member.kind() {
             return Some(text);
         }
         self.mismatch(member, wanted);
@@ -70,31 +70,34 @@ impl Report {
     }
 
     /// A name that is not empty.
-    pub(super) fn name(&mut self, member: &Member) -> Option<String> {
+    pub(crate) fn name(&mut self, member: &Member) -> Option<String> {
         let text = self.text(member, "a name, as a string")?;
         if text.is_empty() {
-            let span = member.value.as_ref().map_or(&member.key_span, |value| &value.span);
-            self.error(span, format!("\"{}\" has an empty name", member.key), "expected a name");
+            self.error(
+                member.place(),
+                format!("\"{}\" has an empty name", member.key),
+                "expected a name",
+            );
             return None;
         }
         Some(text.to_string())
     }
 
-    pub(super) fn members<'a>(&mut self, member: &'a Member, wanted: &str) -> Option<&'a [Member]> {
-        if let Some(Kind::Object(members)) = member.value.as_ref().map(|value| &value.kind) {
+    pub(crate) fn members<'a>(&mut self, member: &'a Member, wanted: &str) -> Option<&'a [Member]> {
+        if let Some(Kind::Object(members) | Kind::Table(members)) = member.kind() {
             return Some(members);
         }
         self.mismatch(member, wanted);
         None
     }
 
-    pub(super) fn integers(
+    pub(crate) fn integers(
         &mut self,
         member: &Member,
         range: &RangeInclusive<i64>,
     ) -> Option<Vec<i64>> {
         const WANTED: &str = "an array of integers";
-        let Some(Kind::Array(values)) = member.value.as_ref().map(|value| &value.kind) else {
+        let Some(Kind::Array(values)) = member.kind() else {
             self.mismatch(member, WANTED);
             return None;
         };
@@ -108,7 +111,7 @@ impl Report {
     }
 
     /// Says of each of these keys that is given again that the last one counts.
-    pub(super) fn repeated(&mut self, members: &[Member], is_setting: impl Fn(&str) -> bool) {
+    pub(crate) fn repeated(&mut self, members: &[Member], is_setting: impl Fn(&str) -> bool) {
         for (index, member) in members.iter().enumerate() {
             let before = &members[..index];
             if is_setting(&member.key) && before.iter().any(|other| other.key == member.key) {
@@ -117,9 +120,4 @@ impl Report {
             }
         }
     }
-}
-
-/// The last member with this key.
-pub(super) fn last<'a>(members: &'a [Member], key: &str) -> Option<&'a Member> {
-    members.iter().rfind(|member| member.key == key)
 }

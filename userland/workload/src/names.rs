@@ -7,7 +7,7 @@ use crate::report::Report;
 
 /// What an event does with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Role {
+pub(crate) enum Role {
     Suspend,
     Resume,
     Wait,
@@ -17,26 +17,39 @@ pub(super) enum Role {
     Post,
     Lock,
     Unlock,
+    /// It is given back during a wait.
+    Guard,
     Barrier,
     Fork,
+    /// The name is that of the task that gets it.
+    Send,
+    /// The name is the task's own.
+    Receive,
 }
 
 /// Who uses a name how, and where first.
 #[derive(Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     task: usize,
     uses: BTreeMap<(Role, String), BTreeMap<usize, Range<usize>>>,
+    /// The locks that are described apart from their use, by the role in which they have to be used.
+    declared: Vec<(Role, String, Range<usize>)>,
 }
 
 impl Names {
     /// The uses from here on are those of another task.
-    pub(super) fn next_task(&mut self) {
+    pub(crate) fn next_task(&mut self) {
         self.task += 1;
     }
 
-    pub(super) fn used(&mut self, role: Role, name: &str, span: &Range<usize>) {
+    pub(crate) fn used(&mut self, role: Role, name: &str, span: &Range<usize>) {
         let uses = self.uses.entry((role, name.to_string())).or_default();
         uses.entry(self.task).or_insert_with(|| span.clone());
+    }
+
+    /// A lock is described, which some task is to use in this role.
+    pub(crate) fn declared(&mut self, role: Role, name: &str, span: &Range<usize>) {
+        self.declared.push((role, name.to_string(), span.clone()));
     }
 
     fn of(&self, role: Role) -> impl Iterator<Item = (&str, &BTreeMap<usize, Range<usize>>)> {
@@ -54,8 +67,8 @@ impl Names {
     }
 
     /// Says what is wrong or odd about the names, given those of all tasks.
-    pub(super) fn check(&self, report: &mut Report, tasks: &[String]) {
-        for (name, uses) in self.of(Role::Fork) {
+    pub(crate) fn check(&self, report: &mut Report, tasks: &[String]) {
+        for (name, uses) in self.of(Role::Fork).chain(self.of(Role::Send)) {
             if !tasks.iter().any(|task| task == name) {
                 for span in uses.values() {
                     report.unknown(span, "task", name, tasks.iter().map(String::as_str));
@@ -66,10 +79,11 @@ impl Names {
             let message = format!("resume of nobody: no task is suspended under \"{name}\"");
             report.warning(span, message, "it has no effect");
         }
-        let waits: [(Role, &[Role], &str, &str); 3] = [
+        let waits: [(Role, &[Role], &str, &str); 4] = [
             (Role::Suspend, &[Role::Resume], "suspended under", "resumes"),
             (Role::Wait, &[Role::Signal, Role::Sync], "waiting for", "signals"),
             (Role::Acquire, &[Role::Post], "waiting for", "posts"),
+            (Role::Receive, &[Role::Send], "receiving as", "sends to"),
         ];
         for (role, others, doing, deed) in waits {
             for (name, span) in self.without(role, others) {
@@ -78,11 +92,18 @@ impl Names {
             }
         }
         self.check_locks(report);
+        for (role, name, span) in &self.declared {
+            if !self.uses.contains_key(&(*role, name.clone())) {
+                let message = format!("no step uses \"{name}\"");
+                report.warning(span, message, "it is described in vain");
+            }
+        }
     }
 
     /// A mutex is given back by the task that takes it.
     fn check_locks(&self, report: &mut Report) {
         let pairs = [
+            (Role::Guard, Role::Lock, "is given back in a wait, but never locked in this task"),
             (Role::Lock, Role::Unlock, "is locked, but never unlocked in this task"),
             (Role::Unlock, Role::Lock, "is unlocked, but never locked in this task"),
         ];
