@@ -24,11 +24,28 @@ pub(crate) fn binary() -> &'static Path {
     })
 }
 
+/// What the environment can set.
+const SETTINGS: [&str; 13] = [
+    "POLICY",
+    "POLICIES",
+    "CPUS",
+    "SEED",
+    "SEEDS",
+    "FORMAT",
+    "DURATION",
+    "THREADS",
+    "PROTOCOL",
+    "ADMISSION",
+    "TRAP_COST",
+    "SWITCH_COST",
+    "MIGRATION_COST",
+];
+
 /// The command with arguments, and without settings from the environment.
 pub(crate) fn hothouse(args: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command.args(args).stdin(Stdio::null());
-    for name in ["POLICY", "CPUS", "SEED", "FORMAT", "DURATION", "THREADS"] {
+    for name in SETTINGS {
         command.env_remove(format!("HOTHOUSE_{name}"));
     }
     command

@@ -105,7 +105,12 @@ fn json_and_csv_hold_every_figure_and_pair() {
     let csv = command(&[&args[..], &["--format", "csv"]].concat()).out;
     let found = csv.lines().find(|line| line.starts_with(",waiting mean,nanoseconds,lower,fifo,"));
     let cells: Vec<&str> = found.unwrap().split(',').collect();
-    assert_eq!(cells[5..], ["4000000", "0", "sjf", "3000000", "0", "1000000", "0", "sjf", "sjf"]);
+    let hash =
+        |candidate: usize| json["candidates"][candidate]["trace_hashes"][0].as_str().unwrap();
+    let first = ["4000000", "0", hash(0), "sjf", "3000000", "0", hash(1)];
+    assert_eq!(cells[5..12], first);
+    assert_eq!(cells[12..16], ["1000000", "0", "sjf", "sjf"]);
+    assert!(found.unwrap().contains("hothouse compare"), "how to repeat it");
     assert!(csv.lines().any(|line| line.starts_with("a,waiting mean,")), "by task");
 }
 
@@ -124,4 +129,28 @@ fn bad_input_is_refused_and_nothing_runs() {
         assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{args:?}");
         assert!(ran.err.contains(part), "{args:?}: {}", ran.err);
     }
+}
+
+#[test]
+fn what_goes_wrong_in_some_run_is_in_the_result() {
+    let late = "[[task]]\nname = \"a\"\nscript = [{ run = \"6ms\" }, { period = \"5ms\" }]\n\
+                [[task]]\nname = \"b\"\nscript = [{ lock = \"m\" }, { run = \"1ms\" }]\n";
+    let (_folder, path) = file("late.toml", late);
+    let compare = |args: &[&str]| {
+        command(&[&["compare", &path, "--policies", "fifo,rr", "--seeds", "1,2"], args].concat())
+    };
+    let human = compare(&[]);
+    assert_eq!((human.code, human.err.as_str()), (Some(0), ""));
+    for format in ["human", "json", "csv"] {
+        let out = compare(&["--format", format]).out;
+        for part in ["needs 6ms of CPU time in each 5ms", "never unlocked in this task"] {
+            assert!(out.contains(part), "{part} is not in the {format}:\n{out}");
+        }
+    }
+    let csv = compare(&["--format", "csv"]);
+    assert!(csv.out.lines().any(|line| line.starts_with(",warning,")), "{}", csv.out);
+    assert!(csv.err.contains("warning: "), "{}", csv.err);
+    assert_eq!(compare(&["--fail-on", "warnings"]).code, Some(1));
+    assert_eq!(compare(&["--fail-on", "misses"]).code, Some(1));
+    assert_eq!(compare(&["--fail-on", "unfinished"]).code, Some(0));
 }

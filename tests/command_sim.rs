@@ -75,6 +75,44 @@ fn csv_has_a_row_for_each_task_and_one_for_the_machine() {
 }
 
 #[test]
+fn warnings_are_in_every_result() {
+    let (_folder, path) = file("ticker.json", TICKER);
+    let told = "ticker.json:1:14: task \"ticker\" needs 6ms of CPU time in each 5ms";
+    let human = command(&["sim", &path, "--quiet"]);
+    assert!(human.out.contains(&format!("\nwarning: {}", path)), "{}", human.out);
+    assert!(human.out.contains(told) && human.err.is_empty(), "{}", human.err);
+    let ran = command(&["sim", &path, "--format", "json"]);
+    assert!(json(&ran)["warnings"][0].as_str().unwrap().contains(told));
+    assert!(ran.err.contains(told), "{}", ran.err);
+    assert_eq!(command(&["sim", &path, "--format", "json", "--quiet"]).err, "");
+    let csv = command(&["sim", &path, "--format", "csv"]).out;
+    assert!(csv.contains("needs 6ms of CPU time"), "{csv}");
+}
+
+#[test]
+fn every_setting_can_come_from_the_environment() {
+    let (_folder, path) = file("ticker.json", TICKER);
+    let mut command = hothouse(&["sim", &path, "--format", "json", "--quiet"]);
+    command.envs([
+        ("HOTHOUSE_PROTOCOL", "inherit"),
+        ("HOTHOUSE_ADMISSION", "1"),
+        ("HOTHOUSE_SWITCH_COST", "5us"),
+        ("HOTHOUSE_SEED", "9"),
+        ("HOTHOUSE_POLICY", "edf"),
+    ]);
+    let result = json(&Ran::from(command.output().unwrap()));
+    let settings = &result["settings"];
+    assert_eq!(settings["protocol"], "inherit");
+    assert_eq!(settings["admission"], true);
+    assert_eq!(settings["switch_cost_ns"], 5_000);
+    assert_eq!((settings["seed"].as_u64(), settings["policy"].as_str()), (Some(9), Some("edf")));
+    let repeat = result["repeat"].as_str().unwrap();
+    for part in ["--protocol inherit", "--admission", "--switch-cost 5us", "--seed 9"] {
+        assert!(repeat.contains(part), "{repeat}");
+    }
+}
+
+#[test]
 fn the_result_goes_to_a_file_whole_or_not_at_all() {
     let (folder, path) = file("three.jobs", THREE);
     let out = folder.path().join("out.json");
@@ -111,7 +149,9 @@ fn exit_codes_say_what_happened() {
     let (_folder, path) = file("ticker.json", TICKER);
     assert_eq!(command(&["sim", &path]).code, Some(0));
     assert_eq!(command(&["sim", &path, "--fail-on", "misses"]).code, Some(1));
-    assert_eq!(command(&["sim", &path, "--fail-on", "warnings"]).code, Some(0));
+    assert_eq!(command(&["sim", &path, "--fail-on", "warnings"]).code, Some(1));
+    let (_folder, fine) = file("three.jobs", THREE);
+    assert_eq!(command(&["sim", &fine, "--fail-on", "misses,warnings"]).code, Some(0));
     assert_eq!(command(&["sim", &path, "--fail-on", "unfinished,misses"]).code, Some(1));
     let checked = command(&["sim", &path, "--check", "--cpus", "2", "--policy", "random"]);
     assert_eq!(checked.code, Some(0), "{}", checked.err);

@@ -46,6 +46,14 @@ mod queues;
 mod command_sim;
 // The command that measures the kernel.
 mod command_bench;
+// The command that looks at workload files.
+mod command_workload;
+// Files of rt-app's own project.
+mod rtapp_files;
+// The example workloads and their point.
+mod examples;
+// What the documents show.
+mod docs;
 // The command that compares policies.
 mod command_compare;
 // The clock, sleeping, timers and alarms.

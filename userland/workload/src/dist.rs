@@ -48,6 +48,41 @@ pub enum Dist {
 }
 
 impl Dist {
+    /// The mean, in nanoseconds; `None` if there is none. That of [`Dist::Normal`] is the mean before
+    /// what is below zero is cut off.
+    ///
+    /// ```
+    /// use hothouse_workload::Dist;
+    /// let mean = |text: &str| text.parse::<Dist>().unwrap().mean();
+    /// assert_eq!(mean("uniform(1us, 3us)"), Some(2_000.0));
+    /// assert_eq!(mean("pareto(1us, 3)"), Some(1_500.0));
+    /// assert_eq!(mean("pareto(1us, 1)"), None);
+    /// ```
+    pub fn mean(&self) -> Option<f64> {
+        let nanos = |span: Span| span.nanos() as f64;
+        match *self {
+            Dist::Const(span) => Some(nanos(span)),
+            Dist::Uniform { low, high } => Some((nanos(low) + nanos(high)) / 2.0),
+            Dist::Exp { mean } | Dist::Normal { mean, .. } => Some(nanos(mean)),
+            Dist::Pareto { minimum, shape } => {
+                (shape > 1.0).then(|| nanos(minimum) * shape / (shape - 1.0))
+            }
+            Dist::LogNormal { median, sigma } => {
+                Some(nanos(median) * libm::exp(sigma * sigma / 2.0))
+            }
+        }
+    }
+
+    /// The shortest that can be drawn.
+    pub const fn least(&self) -> Span {
+        match *self {
+            Dist::Const(span) => span,
+            Dist::Uniform { low, .. } => low,
+            Dist::Pareto { minimum, .. } => minimum,
+            Dist::Exp { .. } | Dist::Normal { .. } | Dist::LogNormal { .. } => Span::ZERO,
+        }
+    }
+
     /// A span of this law, rounded to the nanosecond. `draw` gives uniform 64-bit numbers; how many
     /// are taken depends on the law alone: none for [`Dist::Const`], two for [`Dist::Normal`] and
     /// [`Dist::LogNormal`], one for the others.

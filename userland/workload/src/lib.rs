@@ -5,7 +5,7 @@
 //!
 //! | extension | kind |
 //! |---|---|
-//! | `.toml` | Hothouse's own, which can say all that a workload is; [`write`] writes it |
+//! | `.toml` | Hothouse's own, which can say all that a workload is; [`write()`] writes it |
 //! | `.json` | rt-app, the load generator of the Linux scheduler's community |
 //! | `.csv`, `.jobs`, `.txt` | a list of jobs: `name, arrival, burst[, priority]`, or a list of *Operating Systems: Three Easy Pieces* |
 //! | `.swf` | a log in the Standard Workload Format |
@@ -32,6 +32,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod contents;
+mod demand;
 mod dist;
 mod duration;
 mod jobs;
@@ -50,6 +52,8 @@ mod typed;
 
 use std::path::Path;
 
+pub use contents::Locks;
+pub use demand::Demand;
 pub use dist::Dist;
 pub use duration::{exact_duration, parse_duration};
 pub use law::BadDist;

@@ -31,8 +31,8 @@ pub(crate) struct TaskPlan {
     pub(crate) phases: Vec<PhasePlan>,
     /// How many timers each of its processes has of its own.
     pub(crate) timers: usize,
-    /// Whether it waits for time, and so is a row of jobs.
-    pub(crate) has_jobs: bool,
+    /// Whether it is a row of jobs, as it waits for time, and begins with one of them, not with a wait.
+    pub(crate) begins_with_job: bool,
     /// Whether its jobs have deadlines by its own scheduling.
     pub(crate) has_deadline: bool,
     /// The period of its first timer.
@@ -137,7 +137,8 @@ impl Plan {
             rounds: task.rounds,
             phases,
             timers: own_timers.len(),
-            has_jobs: steps().any(waits_for_time),
+            begins_with_job: steps().any(waits_for_time)
+                && !steps().next().is_some_and(waits_for_time),
             has_deadline: task.scheduling.relative_deadline().is_some(),
             first_period: steps().find_map(timer_period),
             draws: steps().any(is_random),

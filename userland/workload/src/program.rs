@@ -232,6 +232,8 @@ struct Walk<'a> {
     /// Whose turn it is to get a message, among the instances of each task.
     turns: Vec<usize>,
     request: Option<Event>,
+    /// It takes its last step.
+    nothing_follows: bool,
 }
 
 impl Drop for Walk<'_> {
@@ -261,6 +263,7 @@ impl<'a> Walk<'a> {
             draws: plan.draws.then(|| (runtime.draws)(task, instance)),
             turns: Vec::new(),
             request: None,
+            nothing_follows: false,
         }
     }
 
@@ -269,19 +272,20 @@ impl<'a> Walk<'a> {
         if plan.gets_messages {
             self.arrive().map_err(|errno| self.failed(None, "register", errno))?;
         }
-        if plan.has_jobs {
+        if plan.begins_with_job {
             let deadline = self.deadline(self.release, plan.first_period);
             let begun = self.sys.begin_job(self.release, deadline);
             begun.map_err(|errno| self.failed(None, "begin_job", errno))?;
         }
         let mut round = 0;
         while plan.rounds.is_none_or(|rounds| round < rounds) {
+            round += 1;
             for phase in 0..plan.phases.len() {
-                if self.phase(phase)? {
+                let last = plan.rounds == Some(round) && phase + 1 == plan.phases.len();
+                if self.phase(phase, last)? {
                     return Ok(());
                 }
             }
-            round += 1;
         }
         for &mutex in &self.held {
             let task = &self.runtime.workload.tasks[self.task].name;
@@ -291,8 +295,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Takes the steps of a phase. Returns whether the process is to end.
-    fn phase(&mut self, index: usize) -> Result<bool, Failed> {
+    /// Takes the steps of a phase, which may be the last one. Returns whether the process is to end.
+    fn phase(&mut self, index: usize, last: bool) -> Result<bool, Failed> {
         let phase = &self.runtime.plan.tasks[self.task].phases[index];
         if let Some(scheduling) = &phase.scheduling {
             let set = self.sys.sched_setattr(None, (**scheduling).clone());
@@ -300,7 +304,9 @@ impl<'a> Walk<'a> {
         }
         let mut round = 0;
         while round < phase.rounds {
+            round += 1;
             for (step, &op) in phase.ops.iter().enumerate() {
+                self.nothing_follows = last && round == phase.rounds && step + 1 == phase.ops.len();
                 let taken = self.take(op);
                 taken.map_err(|errno| {
                     let steps = &self.runtime.workload.tasks[self.task].phases[index].steps;
@@ -310,7 +316,6 @@ impl<'a> Walk<'a> {
                     return Ok(true);
                 }
             }
-            round += 1;
         }
         Ok(false)
     }
@@ -329,7 +334,7 @@ impl<'a> Walk<'a> {
             Op::Busy(span) => self.be_busy(span),
             Op::Sleep(span) => {
                 let release = sys.now() + self.draw(span).into();
-                sys.begin_job(release, self.deadline(release, None))
+                self.next_job(release, None)
             }
             Op::Timer { timer, per_task, period, absolute } => {
                 self.timer(timer, per_task, period, absolute)
@@ -412,7 +417,17 @@ impl<'a> Walk<'a> {
         let next = if next < now && !absolute { now } else { next };
         *point = Some(next);
         drop(shared);
-        self.sys.begin_job(next, self.deadline(next, Some(period)))
+        self.next_job(next, Some(period))
+    }
+
+    /// Ends a job and begins the next one, whose release may be to come. After the last step there is
+    /// no next one, only the time to pass.
+    fn next_job(&self, release: Tick, period: Option<Span>) -> Result<(), Errno> {
+        if self.nothing_follows {
+            let _ = self.sys.end_job();
+            return self.sys.sleep_until(release);
+        }
+        self.sys.begin_job(release, self.deadline(release, period))
     }
 
     fn lock(&mut self, mutex: usize) -> Result<(), Errno> {
@@ -452,6 +467,9 @@ impl<'a> Walk<'a> {
         let _ = self.sys.end_job();
         self.sys.wait_condition(condition, mutex, None)?;
         self.sys.unlock(mutex)?;
+        if self.nothing_follows {
+            return Ok(());
+        }
         let now = self.sys.now();
         self.sys.begin_job(now, self.deadline(now, None))
     }

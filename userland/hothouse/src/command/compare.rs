@@ -17,7 +17,7 @@ use super::machine::{self, MachineArgs};
 use super::output::tell;
 use super::progress::Progress;
 use super::run::{catch_interrupts, quoted};
-use super::sim::Format;
+use super::sim::{FailOn, Format};
 use super::{Exit, UsageError, file, tables};
 
 /// Up to so many seeds.
@@ -25,13 +25,14 @@ const MOST_SEEDS: u64 = 100_000;
 
 #[derive(Args, Clone)]
 pub(super) struct Compare {
-    /// A workload: rt-app JSON, a job list (.csv, .jobs, .txt), or an SWF log
+    /// A workload: an example's name, native TOML, rt-app JSON, a job list (.csv, .jobs, .txt), or an SWF log
     file: PathBuf,
     /// The policies, at least two, separated by commas; `all`: every one with its defaults
-    #[arg(long, value_name = "A,B,..", value_parser = split)]
+    #[arg(long, value_name = "A,B,..", env = "HOTHOUSE_POLICIES", value_parser = split)]
     policies: Policies,
     /// The seeds under which each policy runs: 1..20 (both included), or 1,5,9
-    #[arg(long, value_name = "FROM..TO", default_value = "1..20", value_parser = seeds)]
+    #[arg(long, value_name = "FROM..TO", default_value = "1..20", env = "HOTHOUSE_SEEDS",
+          value_parser = seeds)]
     seeds: Seeds,
     /// Compare each task too, not only all together
     #[arg(long)]
@@ -48,6 +49,9 @@ pub(super) struct Compare {
     /// Write the result to this file
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// End with exit code 1 if this happens in some run; may list several
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
+    fail_on: Vec<FailOn>,
     /// No progress bar, no warnings
     #[arg(long, short)]
     quiet: bool,
@@ -163,15 +167,16 @@ impl Compare {
         let text = match self.format {
             Format::Human => self.human(&comparison, &repeat),
             Format::Json => format!("{}\n", self.json(&comparison, &repeat)),
-            Format::Csv => csv(&comparison),
+            Format::Csv => self.csv(&comparison, &repeat),
         };
         let written = output.write(&text)?;
-        self.tell_problems(&comparison);
-        Ok(if written == Exit::Ok { exit(&comparison) } else { written })
+        let is_shown = self.format == Format::Human && self.output.is_none();
+        self.tell_problems(&comparison, is_shown);
+        Ok(if written == Exit::Ok { self.exit(&comparison) } else { written })
     }
 
-    fn tell_problems(&self, comparison: &Comparison) {
-        if !self.quiet {
+    fn tell_problems(&self, comparison: &Comparison, are_warnings_shown: bool) {
+        if !self.quiet && !are_warnings_shown {
             comparison.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}\n")));
         }
         if comparison.failed > 0 {
@@ -195,7 +200,7 @@ impl Compare {
         let mut json = json!({
             "workload": self.file.display().to_string(),
             "repeat": repeat,
-            "exit_code": exit(comparison) as u8,
+            "exit_code": self.exit(comparison) as u8,
         });
         let result = serde_json::to_value(comparison).expect("every key is text");
         if let (Json::Object(json), Json::Object(result)) = (&mut json, result) {
@@ -231,10 +236,70 @@ impl Compare {
         } else if comparison.candidates.iter().all(is_same_each_time) {
             text.push_str("\n\nnothing is drawn here: all seeds gave the same run, one is enough");
         }
-        text.push_str(&format!("\n\nrepeat with: {repeat}\n"));
+        text.push_str("\n\n");
+        text.push_str(&tables::warnings(&comparison.warnings));
+        text.push_str(&format!("repeat with: {repeat}\n"));
         text
     }
+
+    /// A row for each figure and pair, then one for each warning.
+    fn csv(&self, comparison: &Comparison, repeat: &str) -> String {
+        let machine = machine::columns(&comparison.candidates[0].settings);
+        let mut header: Vec<String> = CSV.map(str::to_owned).to_vec();
+        header.extend(machine.iter().map(|(name, _)| (*name).to_owned()));
+        header.extend(["seeds", "repeat", "warnings"].map(str::to_owned));
+        let mut rows = vec![header];
+        let mut add = |cells: Vec<String>, warning: &str| {
+            let settings = machine.iter().map(|(_, value)| value.clone());
+            let rest = [self.seeds.text.clone(), repeat.to_owned(), warning.to_owned()];
+            rows.push(cells.into_iter().chain(settings).chain(rest).collect());
+        };
+        for row in &comparison.rows {
+            for difference in &row.differences {
+                add(cells(comparison, row, difference), "");
+            }
+        }
+        for warning in &comparison.warnings {
+            let mut cells = vec![String::new(); CSV.len()];
+            cells[1] = "warning".to_owned();
+            add(cells, warning);
+        }
+        tables::csv(&rows)
+    }
+
+    fn exit(&self, comparison: &Comparison) -> Exit {
+        if comparison.error.is_some() {
+            return Exit::Limit;
+        }
+        let unwanted = self.fail_on.iter().any(|what| match what {
+            FailOn::Misses => comparison.misses > 0,
+            FailOn::Unfinished => comparison.unfinished > 0,
+            FailOn::Warnings => !comparison.warnings.is_empty(),
+        });
+        let has_failed = comparison.failed > 0 || comparison.deadlocks > 0;
+        if unwanted || has_failed { Exit::Failed } else { Exit::Ok }
+    }
 }
+
+/// The columns that differ from row to row.
+const CSV: [&str; 16] = [
+    "task",
+    "figure",
+    "unit",
+    "better",
+    "first",
+    "first_mean",
+    "first_half_width",
+    "first_trace_hash",
+    "second",
+    "second_mean",
+    "second_half_width",
+    "second_trace_hash",
+    "difference",
+    "difference_half_width",
+    "verdict",
+    "winner",
+];
 
 fn is_same_each_time(candidate: &Candidate) -> bool {
     candidate.trace_hashes.windows(2).all(|pair| pair[0] == pair[1])
@@ -257,49 +322,10 @@ fn differences(rows: &[&Row], names: &[&str]) -> String {
     lines.join("\n")
 }
 
-fn exit(comparison: &Comparison) -> Exit {
-    if comparison.error.is_some() {
-        Exit::Limit
-    } else if comparison.failed > 0 {
-        Exit::Failed
-    } else {
-        Exit::Ok
-    }
-}
-
-/// A row for each figure and pair.
-fn csv(comparison: &Comparison) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let mut write = |row: &[String]| writer.write_record(row).expect("a vector takes all");
-    write(
-        &[
-            "task",
-            "figure",
-            "unit",
-            "better",
-            "first",
-            "first_mean",
-            "first_half_width",
-            "second",
-            "second_mean",
-            "second_half_width",
-            "difference",
-            "difference_half_width",
-            "verdict",
-            "winner",
-        ]
-        .map(str::to_owned),
-    );
-    for row in &comparison.rows {
-        for difference in &row.differences {
-            write(&cells(comparison, row, difference));
-        }
-    }
-    String::from_utf8(writer.into_inner().expect("a vector takes all")).expect("it is text")
-}
-
+/// One figure of one pair; the hashes are those of the runs under the first seed.
 fn cells(comparison: &Comparison, row: &Row, pair: &Difference) -> Vec<String> {
     let name = |index: usize| comparison.candidates[index].name.clone();
+    let hash = |index: usize| comparison.candidates[index].trace_hashes[0].clone();
     let half_width = |half: Option<f64>| half.map_or_else(String::new, |half| half.to_string());
     let mut cells = vec![
         row.task.clone().unwrap_or_default(),
@@ -309,7 +335,8 @@ fn cells(comparison: &Comparison, row: &Row, pair: &Difference) -> Vec<String> {
     ];
     for index in [pair.first, pair.second] {
         let mean = row.means[index];
-        cells.extend([name(index), mean.mean.to_string(), half_width(mean.half_width)]);
+        let (value, half) = (mean.mean.to_string(), half_width(mean.half_width));
+        cells.extend([name(index), value, half, hash(index)]);
     }
     let difference = pair.difference;
     cells.extend([difference.mean.to_string(), half_width(difference.half_width)]);

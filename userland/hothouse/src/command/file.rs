@@ -3,14 +3,18 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use hothouse::sim::{Workload, read};
+use hothouse::sim::{Workload, examples, read};
 
 use super::output::print_quietly;
 use super::{Exit, UsageError};
 
-/// Reads a workload.
+/// Reads a workload: a file, or an example. An example's name is
+/// one only where there is no such file.
 pub(super) fn workload(path: &Path) -> Result<Workload, UsageError> {
     let name = path.display().to_string();
+    if !name.contains(['/', '.']) && !path.exists() {
+        return example(&name);
+    }
     if path.is_dir() {
         return Err(UsageError(format!("{name} is a folder; name a workload file in it")));
     }
@@ -23,6 +27,20 @@ pub(super) fn workload(path: &Path) -> Result<Workload, UsageError> {
         UsageError(format!("{name}:{line}: this is no UTF-8 text (byte {at} of the file)"))
     })?;
     read(&name, &text).map_err(|errors| UsageError(format!("{name} can't be used\n{errors}")))
+}
+
+fn example(name: &str) -> Result<Workload, UsageError> {
+    if let Some(example) = examples().iter().find(|example| example.name == name) {
+        return Ok(example.workload());
+    }
+    let distance = |known: &str| strsim::damerau_levenshtein(name, known);
+    let near = examples().iter().map(|it| (distance(it.name), it.name)).min();
+    let hint = near.filter(|(distance, _)| *distance <= 3);
+    let hint = hint.map_or_else(String::new, |(_, near)| format!(" Did you mean \"{near}\"?"));
+    Err(UsageError(format!(
+        "there is no workload \"{name}\": no file and no example has that name.{hint} \
+         `hothouse workload list` lists the examples"
+    )))
 }
 
 /// Where a result goes.

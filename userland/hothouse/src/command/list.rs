@@ -1,9 +1,10 @@
-//! What there is: programs and policies.
+//! What there is: programs, example workloads, policies.
 
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use hothouse::policy::POLICIES;
 use hothouse::programs;
+use hothouse::sim::examples;
 
 use super::Exit;
 use super::output::print_quietly;
@@ -16,6 +17,20 @@ pub(super) fn programs() -> Exit {
         table.add_row([builtin.name, builtin.about]);
     }
     print_quietly(&format!("{}\n\nRun one with: hothouse run PROGRAM\n", trimmed(&table)))
+}
+
+/// `hothouse workload list`.
+pub(super) fn workloads() -> Exit {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(["workload", "what it shows"]);
+    for example in examples() {
+        table.add_row([example.name, example.about()]);
+    }
+    print_quietly(&format!(
+        "{}\n\nRun one with: hothouse sim WORKLOAD\nWrite it to a file with: hothouse workload \
+         convert WORKLOAD -o FILE.toml\n",
+        trimmed(&table)
+    ))
 }
 
 /// `hothouse policies`.

@@ -1,8 +1,11 @@
 //! The machine of a simulation, as flags over the environment over what the file says.
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
-use hothouse::sim::{Protocol, Settings, Simulation, exact_duration, parse_duration};
+use hothouse::sim::{Protocol, Settings, Simulation, exact_duration, format_nanos, parse_duration};
 use hothouse::{Costs, Span};
+
+use super::tables;
 
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Machine; without a flag, as the file says")]
@@ -14,20 +17,20 @@ pub(super) struct MachineArgs {
     /// How long it runs, in virtual time [default: until all tasks have ended]
     #[arg(long, value_name = "TIME", env = "HOTHOUSE_DURATION", value_parser = parse_duration)]
     duration: Option<Span>,
-    /// What mutexes do against priority inversion [default: none]
-    #[arg(long, value_enum)]
+    /// What all mutexes do against priority inversion [default: none]
+    #[arg(long, value_enum, env = "HOTHOUSE_PROTOCOL")]
     protocol: Option<ProtocolArg>,
     /// Refuse tasks whose reservation does not fit
-    #[arg(long)]
+    #[arg(long, env = "HOTHOUSE_ADMISSION", value_parser = BoolishValueParser::new())]
     admission: bool,
     /// CPU time of a trap [default: 0]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", env = "HOTHOUSE_TRAP_COST", value_parser = parse_duration)]
     trap_cost: Option<Span>,
     /// Time to switch a CPU to another process [default: 0]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", env = "HOTHOUSE_SWITCH_COST", value_parser = parse_duration)]
     switch_cost: Option<Span>,
     /// Further time when a process moves to another CPU [default: 0]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", env = "HOTHOUSE_MIGRATION_COST", value_parser = parse_duration)]
     migration_cost: Option<Span>,
 }
 
@@ -91,4 +94,39 @@ pub(super) fn flags(settings: &Settings, file: &Settings) -> Vec<String> {
     }
     words.extend((settings.admission && !file.admission).then(|| "--admission".to_owned()));
     words
+}
+
+/// The machine in a line.
+pub(super) fn describe(settings: &Settings) -> String {
+    let mut text =
+        format!("{}, {}, seed {}", tables::cpus(settings.cpus), settings.policy, settings.seed);
+    for (name, nanos) in [
+        ("trap", settings.trap_cost_ns),
+        ("switch", settings.switch_cost_ns),
+        ("migration", settings.migration_cost_ns),
+    ] {
+        if nanos > 0 {
+            text.push_str(&format!(", {} a {name}", format_nanos(nanos)));
+        }
+    }
+    if settings.protocol != "none" {
+        text.push_str(&format!(", mutexes {}", settings.protocol));
+    }
+    if settings.admission {
+        text.push_str(", admission test");
+    }
+    text
+}
+
+/// The machine as columns of a table for machines.
+pub(super) fn columns(settings: &Settings) -> [(&'static str, String); 7] {
+    [
+        ("cpus", settings.cpus.to_string()),
+        ("duration_ns", settings.duration_ns.map_or_else(String::new, |nanos| nanos.to_string())),
+        ("trap_cost_ns", settings.trap_cost_ns.to_string()),
+        ("switch_cost_ns", settings.switch_cost_ns.to_string()),
+        ("migration_cost_ns", settings.migration_cost_ns.to_string()),
+        ("protocol", settings.protocol.to_owned()),
+        ("admission", settings.admission.to_string()),
+    ]
 }

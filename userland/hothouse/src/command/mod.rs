@@ -14,9 +14,11 @@ mod ps;
 mod run;
 mod screen;
 mod sim;
+mod sim_result;
 mod summary;
 mod tables;
 mod trace;
+mod workload;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -41,6 +43,8 @@ enum Command {
     Compare(Box<compare::Compare>),
     /// Measure what the kernel itself costs on this host
     Bench(Box<bench::Bench>),
+    /// Look at workload files
+    Workload(workload::WorkloadCommand),
     /// List the built-in programs
     Programs,
     /// List the scheduling policies
@@ -92,6 +96,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Sim(sim) => sim.main(),
         Command::Compare(compare) => compare.main(),
         Command::Bench(bench) => bench.main(),
+        Command::Workload(workload) => workload.main(),
         Command::Programs => Ok(list::programs()),
         Command::Policies => Ok(list::policies()),
     };

@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use hothouse::Interrupt;
-use hothouse::sim::{Run, Settings, SimError, Simulation, figures, format_nanos};
-use serde_json::{Value as Json, json};
+use hothouse::sim::{Run, Settings, SimError, Simulation, format_nanos};
 
 use super::file::Output;
 use super::machine::{self, MachineArgs};
 use super::output::tell;
 use super::progress::Progress;
 use super::run::{catch_interrupts, quoted};
-use super::{Exit, UsageError, file, tables};
+use super::{Exit, UsageError, file, sim_result, tables};
 
 /// How a result is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -28,7 +27,7 @@ pub(super) enum Format {
 
 /// What makes a run a failure, besides programs that fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum FailOn {
+pub(super) enum FailOn {
     /// A deadline was missed.
     Misses,
     /// A job was not done when the run ended.
@@ -39,7 +38,7 @@ enum FailOn {
 
 #[derive(Args, Clone)]
 pub(super) struct Sim {
-    /// A workload: rt-app JSON, a job list (.csv, .jobs, .txt), or an SWF log
+    /// A workload: an example's name, native TOML, rt-app JSON, a job list (.csv, .jobs, .txt), or an SWF log
     file: PathBuf,
     /// Who runs when: an id, or id:key=value,..; `hothouse policies` lists them [default: fifo]
     #[arg(long, value_name = "POLICY", env = "HOTHOUSE_POLICY")]
@@ -91,11 +90,14 @@ impl Sim {
         let repeat = self.repeat(&run.settings, &file);
         let text = match self.format {
             Format::Human => self.human(&run, &repeat, host_time),
-            Format::Json => format!("{}\n", self.json(&run, &repeat)),
-            Format::Csv => csv(&run),
+            Format::Json => {
+                sim_result::json(&run, &self.file.display().to_string(), &repeat, self.exit(&run))
+            }
+            Format::Csv => sim_result::csv(&run, &repeat),
         };
         let written = output.write(&text)?;
-        self.tell_problems(&run);
+        let is_shown = self.format == Format::Human && self.output.is_none();
+        self.tell_problems(&run, is_shown);
         Ok(if written == Exit::Ok { self.exit(&run) } else { written })
     }
 
@@ -138,8 +140,8 @@ impl Sim {
     }
 
     /// What went wrong or was odd, for a person.
-    fn tell_problems(&self, run: &Run) {
-        if !self.quiet {
+    fn tell_problems(&self, run: &Run, are_warnings_shown: bool) {
+        if !self.quiet && !are_warnings_shown {
             run.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}\n")));
         }
         run.failures.iter().for_each(|failure| tell(&format!("hothouse: {failure}\n")));
@@ -165,44 +167,12 @@ impl Sim {
         words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
     }
 
-    fn json(&self, run: &Run, repeat: &str) -> Json {
-        let segment = |segment: &hothouse::sim::Segment| {
-            json!({
-                "cpu": segment.cpu,
-                "task": segment.task,
-                "from_ns": segment.from.nanos(),
-                "to_ns": segment.to.nanos(),
-            })
-        };
-        json!({
-            "workload": self.file.display().to_string(),
-            "settings": run.settings,
-            "repeat": repeat,
-            "seed": run.settings.seed,
-            "trace_hash": run.report.hash.map(|hash| format!("{hash:016x}")),
-            "exit_code": self.exit(run) as u8,
-            "interrupted": run.interrupted,
-            "error": run.error,
-            "failed": run.failed,
-            "failures": run.failures,
-            "deadlock": run.deadlock.as_ref().map(ToString::to_string),
-            "warnings": run.warnings,
-            "metrics": run.metrics,
-            "jobs": run.jobs,
-            "timeline": run.timeline.segments().iter().map(segment).collect::<Vec<_>>(),
-        })
-    }
-
     fn human(&self, run: &Run, repeat: &str, host_time: Duration) -> String {
         let width = tables::width();
-        let settings = &run.settings;
-        let cpus = if settings.cpus == 1 { "CPU" } else { "CPUs" };
         let mut text = format!(
-            "{} under {} on {} {cpus}, seed {}: {} of virtual time\n\n",
+            "{} on {}: {} of virtual time\n\n",
             self.file.display(),
-            settings.policy,
-            settings.cpus,
-            settings.seed,
+            machine::describe(&run.settings),
             format_nanos(run.end.nanos()),
         );
         let names: Vec<&str> = run.metrics.tasks.iter().map(|task| task.name.as_str()).collect();
@@ -215,31 +185,11 @@ impl Sim {
             text.push_str(part.trim_end());
             text.push_str("\n\n");
         }
+        text.push_str(&tables::warnings(&run.warnings));
         let hash = run.report.hash.unwrap_or_default();
         let seconds = host_time.as_secs_f64();
         text.push_str(&format!("trace {hash:016x}, {seconds:.3} s on the host\n"));
         text.push_str(&format!("repeat with: {repeat}\n"));
         text
     }
-}
-
-/// A row for each task, and one for the machine, whose name is empty.
-fn csv(run: &Run) -> String {
-    let figures = figures();
-    let settings = &run.settings;
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let header = ["policy", "cpus", "seed", "task"].map(str::to_owned).into_iter();
-    let mut rows = vec![header.chain(figures.iter().map(|figure| figure.column())).collect()];
-    let tasks = run.metrics.tasks.iter().map(|task| (task.name.as_str(), &task.measured));
-    for (name, measured) in tasks.chain([("", &run.metrics.machine.measured)]) {
-        let (cpus, seed) = (settings.cpus.to_string(), settings.seed.to_string());
-        let mut row: Vec<String> = vec![settings.policy.clone(), cpus, seed, name.to_owned()];
-        let value = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
-        row.extend(figures.iter().map(|figure| value(figure.of(measured))));
-        rows.push(row);
-    }
-    for row in rows {
-        writer.write_record(row).expect("a vector takes all");
-    }
-    String::from_utf8(writer.into_inner().expect("a vector takes all")).expect("it is text")
 }

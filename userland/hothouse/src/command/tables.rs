@@ -189,6 +189,25 @@ fn max(latency: Option<Latency>) -> Option<String> {
     latency.map(|latency| time(latency.max_ns as f64))
 }
 
+/// What is odd, as a part of a result for a person.
+pub(super) fn warnings(warnings: &[String]) -> String {
+    warnings.iter().map(|warning| format!("warning: {warning}\n\n")).collect()
+}
+
+/// Rows with commas between their cells.
+pub(super) fn csv(rows: &[Vec<String>]) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.write_record(row).expect("a vector takes all");
+    }
+    String::from_utf8(writer.into_inner().expect("a vector takes all")).expect("it is text")
+}
+
+/// So many CPUs.
+pub(super) fn cpus(count: u32) -> String {
+    format!("{count} {}", if count == 1 { "CPU" } else { "CPUs" })
+}
+
 fn percent(part: f64) -> String {
     format!("{:.1} %", part * 100.0)
 }
@@ -248,6 +267,7 @@ pub(super) fn estimate(estimate: &Estimate, unit: Unit) -> String {
         _ => format!("{}", rounded(half)),
     };
     match estimate.half_width {
+        _ if estimate.mean.is_nan() => "-".to_owned(),
         Some(width) if width > 0.0 => format!("{} ± {}", value(estimate.mean), half(width)),
         _ => value(estimate.mean),
     }

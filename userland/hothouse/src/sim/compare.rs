@@ -53,12 +53,18 @@ pub struct Comparison {
     pub candidates: Vec<Candidate>,
     /// The seeds under which each of them ran.
     pub seeds: Vec<u64>,
-    /// A row for each figure that is defined in every run.
+    /// A row for each figure that is defined in every run of some candidate.
     pub rows: Vec<Row>,
     /// What was odd in some run, or went wrong, each thing once.
     pub warnings: Vec<String>,
+    /// How many deadlines were missed in all runs.
+    pub misses: u64,
+    /// How many jobs were unfinished at the end of all runs.
+    pub unfinished: u64,
     /// How many processes failed in all runs.
     pub failed: u64,
+    /// In how many runs tasks were deadlocked at the end.
+    pub deadlocks: u64,
     /// Why some machine could not go on, of the first such run.
     pub error: Option<String>,
     /// Whether it was broken off; then there are no rows.
@@ -87,9 +93,10 @@ pub struct Row {
     pub unit: Unit,
     /// Which values are good.
     pub better: Better,
-    /// The mean over the seeds under each candidate, with its 95 % interval.
+    /// The mean over the seeds under each candidate, with its 95 % interval; NaN where the figure is
+    /// not defined in every run.
     pub means: Vec<Estimate>,
-    /// Each pair of candidates.
+    /// Each pair of candidates of which both have the figure.
     pub differences: Vec<Difference>,
     /// The candidate that is better than every other one, if there is one.
     pub winner: Option<usize>,
@@ -116,6 +123,7 @@ struct Kept {
     hash: String,
     warnings: Vec<String>,
     failed: u64,
+    deadlocked: bool,
     error: Option<String>,
     interrupted: bool,
 }
@@ -209,33 +217,54 @@ impl Compare {
             settings: runs[0].settings.clone(),
             trace_hashes: runs.iter().map(|run| run.hash.clone()).collect(),
         };
-        let mut warnings: Vec<String> = Vec::new();
-        for warning in runs.iter().flat_map(|run| &run.warnings) {
-            if !warnings.contains(warning) {
-                warnings.push(warning.clone());
-            }
-        }
         let interrupted = runs.iter().any(|run| run.interrupted);
         let rows = if interrupted { Vec::new() } else { self.rows(&by_candidate) };
         Comparison {
             candidates: self.candidates.iter().zip(&by_candidate).map(candidate).collect(),
             seeds: self.seeds.clone(),
             rows,
-            warnings,
+            warnings: self.warnings(&by_candidate),
+            misses: runs.iter().map(|run| run.metrics.machine.measured.misses).sum(),
+            unfinished: runs.iter().map(|run| run.metrics.machine.measured.unfinished).sum(),
             failed: runs.iter().map(|run| run.failed).sum(),
+            deadlocks: runs.iter().map(|run| u64::from(run.deadlocked)).sum(),
             error: runs.iter().find_map(|run| run.error.clone()),
             interrupted,
         }
+    }
+
+    /// Each warning once, with the candidates that it is about unless it is about all.
+    fn warnings(&self, runs: &[&[Kept]]) -> Vec<String> {
+        let mut found: Vec<(&String, Vec<&str>)> = Vec::new();
+        for ((name, _), runs) in self.candidates.iter().zip(runs) {
+            for warning in runs.iter().flat_map(|run| &run.warnings) {
+                match found.iter_mut().find(|(known, _)| *known == warning) {
+                    Some((_, names)) if names.last() == Some(&name.as_str()) => {}
+                    Some((_, names)) => names.push(name),
+                    None => found.push((warning, vec![name])),
+                }
+            }
+        }
+        let told = |(warning, names): (&String, Vec<&str>)| {
+            if names.len() == self.candidates.len() {
+                warning.clone()
+            } else {
+                format!("under {}: {warning}", names.join(", "))
+            }
+        };
+        found.into_iter().map(told).collect()
     }
 
     fn rows(&self, runs: &[&[Kept]]) -> Vec<Row> {
         let mut rows = Vec::new();
         let mut add = |task: Option<usize>, name: &str, unit, better, get: Get<'_>| {
             let values = |runs: &&[Kept]| runs.iter().map(|run| get(&run.metrics)).collect();
-            let values: Option<Vec<Vec<f64>>> = runs.iter().map(values).collect();
+            let values: Vec<Option<Vec<f64>>> = runs.iter().map(values).collect();
             let task =
                 task.and_then(|task| Some(runs.first()?[0].metrics.tasks[task].name.clone()));
-            rows.extend(values.map(|values| Row::new(task, name, unit, better, &values)));
+            if values.iter().any(Option::is_some) {
+                rows.push(Row::new(task, name, unit, better, &values));
+            }
         };
         let figures = figures();
         for figure in &figures {
@@ -275,27 +304,32 @@ impl Row {
         figure: &str,
         unit: Unit,
         better: Better,
-        values: &[Vec<f64>],
+        values: &[Option<Vec<f64>>],
     ) -> Row {
         let count = values.len();
         let pairs = (0..count).flat_map(|first| (first + 1..count).map(move |it| (first, it)));
         let differences: Vec<Difference> =
-            pairs.map(|(first, second)| Difference::new(better, values, first, second)).collect();
+            pairs.filter_map(|pair| Difference::new(better, values, pair)).collect();
         let beats = |one: usize, other: usize| {
             let pair = (one.min(other), one.max(other));
             differences.iter().any(|it| (it.first, it.second) == pair && it.better == Some(one))
         };
         let beats_all = |one: &usize| (0..count).all(|other| other == *one || beats(*one, other));
         let winner = (0..count).find(beats_all).filter(|_| count > 1);
-        let means = values.iter().map(|values| Estimate::of(values)).collect();
+        let mean = |values: &Option<Vec<f64>>| Estimate::of(values.as_deref().unwrap_or_default());
+        let means = values.iter().map(mean).collect();
         let figure = figure.to_owned();
         Row { task, figure, unit, better, means, differences, winner }
     }
 }
 
 impl Difference {
-    fn new(better: Better, values: &[Vec<f64>], first: usize, second: usize) -> Difference {
-        let pairs = values[first].iter().zip(&values[second]);
+    fn new(
+        better: Better,
+        values: &[Option<Vec<f64>>],
+        (first, second): (usize, usize),
+    ) -> Option<Difference> {
+        let pairs = values[first].as_ref()?.iter().zip(values[second].as_ref()?);
         let differences: Vec<f64> = pairs.map(|(a, b)| subtract(*a, *b)).collect();
         let difference = Estimate::of(&differences);
         let lower = if difference.mean < 0.0 { first } else { second };
@@ -305,7 +339,7 @@ impl Difference {
             Better::Neither => None,
         };
         let better = better.filter(|_| difference.excludes_zero());
-        Difference { first, second, difference, better }
+        Some(Difference { first, second, difference, better })
     }
 }
 
@@ -318,6 +352,7 @@ fn subtract(a: f64, b: f64) -> f64 {
 impl Kept {
     fn of(run: Run) -> Kept {
         let mut warnings = run.warnings;
+        let deadlocked = run.deadlock.is_some();
         warnings.extend(run.failures);
         warnings.extend(run.deadlock.map(|deadlock| deadlock.to_string()));
         Kept {
@@ -326,6 +361,7 @@ impl Kept {
             hash: format!("{:016x}", run.report.hash.unwrap_or_default()),
             warnings,
             failed: run.failed,
+            deadlocked,
             error: run.error,
             interrupted: run.interrupted,
         }
@@ -337,7 +373,7 @@ mod tests {
     use super::*;
 
     fn row(better: Better, values: &[&[f64]]) -> Row {
-        let values: Vec<Vec<f64>> = values.iter().map(|values| values.to_vec()).collect();
+        let values: Vec<_> = values.iter().map(|values| Some(values.to_vec())).collect();
         Row::new(None, "x", Unit::Ratio, better, &values)
     }
 
@@ -370,6 +406,15 @@ mod tests {
         let tie = row(Better::Lower, &tie);
         assert_eq!(tie.winner, None);
         assert_eq!(tie.differences.iter().filter(|it| it.better.is_some()).count(), 2);
+    }
+
+    #[test]
+    fn who_lacks_the_figure_is_in_no_pair() {
+        let values = [None, Some(vec![1.0, 2.0]), Some(vec![2.0, 3.0])];
+        let row = Row::new(None, "x", Unit::Ratio, Better::Lower, &values);
+        assert!(row.means[0].mean.is_nan());
+        let pairs: Vec<_> = row.differences.iter().map(|it| (it.first, it.second)).collect();
+        assert_eq!((pairs, row.winner), (vec![(1, 2)], None));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! How far processes are from the ideal in which all that are runnable share the CPUs by weight at
 //! every moment.
 //!
-//! Virtual time V advances at the number of CPUs over the total weight of the runnable. The lag of a
+//! Virtual time V advances at the number of CPUs, or of the runnable if these are fewer, over the total
+//! weight of the runnable. The lag of a
 //! process is its weight times what V advanced since it became runnable, less the CPU time that it
 //! got since. It starts at zero each time that it becomes runnable. Between two moments at which its
 //! own service starts or ends, the lag runs straight, so that it is worst at one of these.
@@ -12,10 +13,11 @@ use hothouse_abi::{Span, Tick};
 
 /// The ideal: its virtual time.
 pub(super) struct Fluid {
-    cpus: f64,
+    cpus: u32,
     /// In nanoseconds for a weight of one.
     virtual_time: f64,
     weight: u64,
+    runnable: u32,
     now: Tick,
 }
 
@@ -42,13 +44,14 @@ impl Lag {
 
 impl Fluid {
     pub(super) fn new(cpus: u32) -> Fluid {
-        Fluid { cpus: f64::from(cpus), virtual_time: 0.0, weight: 0, now: Tick::ZERO }
+        Fluid { cpus, virtual_time: 0.0, weight: 0, runnable: 0, now: Tick::ZERO }
     }
 
     fn advance(&mut self, now: Tick) {
         if self.weight > 0 {
             let passed = (now - self.now).nanos() as f64;
-            self.virtual_time += passed * self.cpus / self.weight as f64;
+            let cpus = f64::from(self.cpus.min(self.runnable));
+            self.virtual_time += passed * cpus / self.weight as f64;
         }
         self.now = now;
     }
@@ -60,6 +63,7 @@ impl Fluid {
             lag.joined = Some(self.virtual_time);
             lag.served = 0.0;
             self.weight += lag.weight;
+            self.runnable += 1;
         }
     }
 
@@ -83,6 +87,7 @@ impl Fluid {
         self.measure(lag, now);
         if lag.joined.take().is_some() {
             self.weight -= lag.weight;
+            self.runnable -= 1;
         }
     }
 }

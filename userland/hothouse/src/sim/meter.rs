@@ -65,6 +65,8 @@ struct Live {
     switch_cost: Span,
     last_cpu: Option<CpuId>,
     woken: Option<Tick>,
+    /// When its last service ended, if all it has done since is wait for a CPU.
+    served_until: Option<Tick>,
     /// It was just created, and has not run.
     fresh: bool,
     lag: Lag,
@@ -145,7 +147,7 @@ impl Books {
         }
         self.enter(process, now);
         if let Some(job) = process.job.take() {
-            self.leave(&job, now);
+            self.leave(&job, now, now);
             self.tallies[process.task].unfinished(&job, now);
         }
         self.end(process, now);
@@ -169,10 +171,12 @@ impl Books {
         self.released += 1;
     }
 
-    fn leave(&mut self, job: &UnderWay, now: Tick) {
+    /// A job leaves, which was over at a time that has passed by now.
+    fn leave(&mut self, job: &UnderWay, finish: Tick, now: Tick) {
         self.count(now);
         self.in_system -= 1;
-        self.times_in_system += i128::from((now - job.release).nanos());
+        self.area -= i128::from((now - finish).nanos());
+        self.times_in_system += i128::from((finish - job.release).nanos());
     }
 
     /// A job that never was: the process began another in its place.
@@ -231,6 +235,7 @@ impl Books {
             switch_cost: Span::ZERO,
             last_cpu: None,
             woken: None,
+            served_until: None,
             fresh: true,
             lag,
         }
@@ -242,19 +247,22 @@ impl Books {
             if job.implied && job.cpu.is_zero() {
                 self.retract(&job, now);
             } else {
-                self.job_done(process.task, &process.name, job, now);
+                self.job_done(process, job, now);
             }
         }
+        process.served_until = None;
         process.pending = Some((release, deadline));
         self.enter(process, now);
     }
 
-    fn job_done(&mut self, task: usize, name: &str, job: UnderWay, now: Tick) {
-        self.leave(&job, now);
-        let done = Done::new(&job, now);
-        self.tallies[task].done(&done);
+    /// A job is done when its service is, even if its process gets no CPU at that instant to say so.
+    fn job_done(&mut self, process: &Live, job: UnderWay, now: Tick) {
+        let finish = process.served_until.unwrap_or(now).max(job.release);
+        self.leave(&job, finish, now);
+        let done = Done::new(&job, finish);
+        self.tallies[process.task].done(&done);
         if self.jobs.len() < self.keep {
-            self.jobs.push(JobRecord::new(name, &done));
+            self.jobs.push(JobRecord::new(&process.name, &done));
         }
     }
 
@@ -267,6 +275,7 @@ impl Books {
         }
         process.last_cpu = Some(cpu);
         process.burst = Some(Burst { started: now, overhead, cpu });
+        process.served_until = None;
         let usage = &mut self.cpus[cpu.0 as usize];
         usage.last = Some((pid, process.task));
         usage.involuntary = false;
@@ -291,15 +300,16 @@ impl Books {
         if let Some(job) = &mut process.job {
             job.served(ran, overhead, began);
         }
+        process.served_until = Some(now);
         self.fluid.serve(&mut process.lag, ran, now);
     }
 
     fn exited(&mut self, process: &mut Live, failure: Option<String>, now: Tick) {
         if let Some(job) = process.job.take() {
             match &failure {
-                None => self.job_done(process.task, &process.name, job, now),
+                None => self.job_done(process, job, now),
                 Some(_) => {
-                    self.leave(&job, now);
+                    self.leave(&job, now, now);
                     self.tallies[process.task].unfinished(&job, now);
                 }
             }
@@ -326,6 +336,7 @@ impl Books {
         match record.what {
             What::Blocked { .. } => {
                 process.blocked = true;
+                process.served_until = None;
                 process.fresh = false;
                 process.woken = None;
                 self.fluid.leave(&mut process.lag, now);
@@ -338,6 +349,7 @@ impl Books {
             }
             What::Stopped => {
                 process.stopped = true;
+                process.served_until = None;
                 self.fluid.leave(&mut process.lag, now);
             }
             What::Continued => process.stopped = false,
@@ -395,7 +407,7 @@ impl Books {
             }
             What::JobDone => {
                 if let Some(job) = process.job.take() {
-                    self.job_done(process.task, &process.name, job, now);
+                    self.job_done(process, job, now);
                 }
             }
             What::BurstStarted { .. } => {

@@ -23,6 +23,7 @@
 //! ```
 
 mod compare;
+mod examples;
 mod figures;
 mod job;
 mod lag;
@@ -37,10 +38,12 @@ mod timeline;
 mod times;
 
 pub use compare::{Candidate, Compare, Comparison, Difference, Row};
+pub use examples::{Example, examples};
 pub use figures::{Better, Figure, Unit, figures};
 pub use hothouse_workload::{
-    Command, Diagnostic, Diagnostics, Dist, MachineSettings, Phase, Protocol, Step, Task, Workload,
-    exact_duration, parse_duration, read,
+    BadDist, Command, Demand, Diagnostic, Diagnostics, Dist, Locks, MachineSettings, Mutex, Phase,
+    Place, Protocol, Semaphore, Source, Step, Task, Workload, exact_duration, parse_duration, read,
+    write,
 };
 pub use job::JobRecord;
 pub use metrics::{

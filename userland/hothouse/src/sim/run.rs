@@ -215,6 +215,7 @@ impl Stage {
         let failed = meter.books.failed;
         drop(meter);
         let mut warnings: Vec<String> = workload.warnings.iter().map(ToString::to_string).collect();
+        warnings.extend(workload.problems(self.settings.cpus));
         warnings.extend(self.runtime.warnings());
         let refused = report.counters.failed_actions;
         if refused > 0 {

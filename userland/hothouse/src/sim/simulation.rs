@@ -8,7 +8,7 @@ use hothouse_sys::programs;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::{Command, Protocol, Run, Task, Workload};
+use super::{Command, Place, Protocol, Run, Task, Workload};
 
 /// Makes the policy of each run.
 type MakePolicy = Arc<dyn Fn() -> Box<dyn Policy> + Send + Sync>;
@@ -44,7 +44,8 @@ pub struct Settings {
     pub switch_cost_ns: u64,
     /// Time of a migration, in nanoseconds.
     pub migration_cost_ns: u64,
-    /// What mutexes do against priority inversion: `none`, `inherit` or `ceiling`.
+    /// What mutexes that have no protocol of their own do against priority inversion: `none`,
+    /// `inherit` or `ceiling`.
     pub protocol: &'static str,
     /// Whether there is an admission test.
     pub admission: bool,
@@ -54,26 +55,35 @@ pub struct Settings {
 #[derive(Debug, Error)]
 pub enum SimError {
     /// There is no such policy.
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
+    #[error("{}", place.tell(problem.to_string()))]
+    Policy {
+        /// What is wrong.
+        problem: PolicyError,
+        /// Where the workload names it, if it does.
+        place: Place,
+    },
     /// A task can't be scheduled as it asks on this machine.
-    #[error("task \"{task}\" can't be scheduled as it asks: {problem}")]
+    #[error("{}", place.tell(format!("task \"{task}\" can't be scheduled as it asks: {problem}")))]
     Scheduling {
         /// Its name.
         task: String,
         /// What is wrong.
         problem: String,
+        /// Where the task is described.
+        place: Place,
     },
     /// There is no task of a name.
     #[error("there is no task \"{0}\", which a step starts or sends to")]
     NoTask(String),
     /// A task names a program that can't be started.
-    #[error("task \"{task}\": {problem}")]
+    #[error("{}", place.tell(format!("task \"{task}\": {problem}")))]
     Program {
         /// Its name.
         task: String,
         /// What is wrong.
         problem: String,
+        /// Where the task is described.
+        place: Place,
     },
     /// Nothing says when the run is over.
     #[error(
@@ -167,11 +177,13 @@ impl Simulation {
         self
     }
 
-    /// With mutexes of this protocol.
+    /// With mutexes of this protocol, all of them: also those that have one of their own.
     #[must_use]
     pub fn protocol(mut self, protocol: Protocol) -> Simulation {
         self.settings.protocol = protocol.name();
-        Arc::make_mut(&mut self.workload).machine.protocol = protocol;
+        let workload = Arc::make_mut(&mut self.workload);
+        workload.machine.protocol = protocol;
+        workload.mutexes.clear();
         self
     }
 
@@ -229,6 +241,7 @@ impl Simulation {
 
     fn check_task(&self, task: &Task) -> Result<(), SimError> {
         let name = || task.name.clone();
+        let place = || task.place.clone();
         let cpus = self.settings.cpus;
         let later = task.phases.iter().filter_map(|phase| phase.scheduling.as_ref());
         for scheduling in std::iter::once(&task.scheduling).chain(later) {
@@ -239,12 +252,13 @@ impl Simulation {
                     }
                     _ => problem.to_owned(),
                 };
-                return Err(SimError::Scheduling { task: name(), problem });
+                return Err(SimError::Scheduling { task: name(), problem, place: place() });
             }
         }
         if let Some(command) = &task.program {
             let found = Programs::new(&self.workload.name).load(command);
-            found.map_err(|problem| SimError::Program { task: name(), problem })?;
+            let wrong = |problem| SimError::Program { task: name(), problem, place: place() };
+            found.map_err(wrong)?;
         }
         let endless = task.rounds.is_none() || task.phases.iter().any(|it| it.rounds == u64::MAX);
         if endless && task.program.is_none() && self.settings.duration_ns.is_none() {
@@ -258,7 +272,12 @@ impl Simulation {
             return Ok(make());
         }
         let stream = Stream::derive(self.settings.seed, StreamKind::Policy, 0);
-        Ok(policy(&self.settings.policy, stream)?)
+        policy(&self.settings.policy, stream).map_err(|problem| {
+            let machine = &self.workload.machine;
+            let from_file = machine.policy.as_ref() == Some(&self.settings.policy);
+            let place = if from_file { machine.policy_place.clone() } else { Place::default() };
+            SimError::Policy { problem, place }
+        })
     }
 
     /// Runs it.
