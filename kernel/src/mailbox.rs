@@ -52,6 +52,15 @@ impl Mailbox {
         Mailbox::default()
     }
 
+    /// Whether no event is queued.
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        match &self.store {
+            Store::Shallow(events) => events.is_empty(),
+            Store::Deep(_) => false,
+        }
+    }
+
     /// How many events are queued.
     #[inline]
     pub(crate) fn len(&self) -> usize {

@@ -116,7 +116,7 @@ impl Default for Bytes {
 }
 
 impl PartialEq for Bytes {
-    #[inline]
+    #[inline(always)]
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Repr::Inline(n, a), Repr::Inline(m, b)) => n == m && a == b,

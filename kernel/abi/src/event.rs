@@ -60,6 +60,40 @@ impl Token {
 }
 
 impl Event {
+    /// An event of no name and no data: a place for one to be moved to.
+    pub const EMPTY: Event = Event {
+        sender: Pid::KERNEL,
+        name: Name::short(""),
+        data: Value::Nil,
+        token: None,
+        kind: EventKind::Kernel,
+    };
+
+    /// Moves the event to another place, and leaves one that owns nothing. Field by field, in the
+    /// pieces in which it was written: a copy as a whole would wait until those have left the store
+    /// buffer, twice with each message.
+    #[inline(always)]
+    pub fn move_to(&mut self, to: &mut Event) {
+        to.sender = self.sender;
+        to.name = std::mem::take(&mut self.name);
+        to.data = std::mem::take(&mut self.data);
+        to.token = self.token;
+        to.kind = self.kind;
+    }
+
+    /// Moves the event out, in the same way.
+    #[inline(always)]
+    #[must_use]
+    pub fn take(&mut self) -> Event {
+        Event {
+            sender: self.sender,
+            name: std::mem::take(&mut self.name),
+            data: std::mem::take(&mut self.data),
+            token: self.token,
+            kind: self.kind,
+        }
+    }
+
     /// An event as `send_event` makes it.
     pub fn sent(sender: Pid, name: impl Into<Name>, data: impl Into<Value>) -> Event {
         Event { sender, name: name.into(), data: data.into(), token: None, kind: EventKind::Sent }
@@ -109,6 +143,13 @@ impl Filter {
         Filter { sender: Some(sender), name: None }
     }
 
+    /// Whether it owns nothing, as far as can be told at a glance: then it may be forgotten instead
+    /// of dropped, which is a call.
+    #[inline(always)]
+    pub fn is_plain(&self) -> bool {
+        self.name.as_ref().is_none_or(Name::is_short)
+    }
+
     /// The same, but only from this sender.
     #[must_use]
     pub fn from(self, sender: Pid) -> Filter {
@@ -118,9 +159,14 @@ impl Filter {
     /// Whether it takes this event: a sent one that fits.
     #[inline]
     pub fn matches(&self, event: &Event) -> bool {
-        event.kind == EventKind::Sent
-            && self.sender.is_none_or(|sender| sender == event.sender)
-            && self.name.as_ref().is_none_or(|name| *name == event.name)
+        event.kind == EventKind::Sent && self.takes(event.sender, &event.name)
+    }
+
+    /// Whether it takes an event of this name that this process sends.
+    #[inline(always)]
+    pub fn takes(&self, sender: Pid, name: &Name) -> bool {
+        self.sender.is_none_or(|wanted| wanted == sender)
+            && self.name.as_ref().is_none_or(|wanted| wanted == name)
     }
 }
 

@@ -4,7 +4,11 @@ use crate::{
 };
 
 /// What a process is resumed with: the answer to its trap, or something to do first.
+// With a tag of a word, so that what is behind it is copied in the pieces in which it was written. A
+// tag of a byte, or one inside the event, has the compiler copy all but that byte, from the next one
+// on, and then each copy waits until what it reads has left the store buffer.
 #[derive(Debug, Clone, PartialEq)]
+#[repr(u64)]
 pub enum Resume {
     /// The first resume of a program.
     Start,
@@ -61,35 +65,12 @@ pub enum Resume {
 }
 
 impl Resume {
-    /// Whether it owns nothing, as far as can be told at a glance: then it may be forgotten instead
-    /// of dropped, which is a call.
-    #[inline(always)]
-    pub const fn is_plain(&self) -> bool {
-        matches!(
-            self,
-            Resume::Unit
-                | Resume::Error(_)
-                | Resume::Pid(_)
-                | Resume::Found(_)
-                | Resume::Flag(_)
-                | Resume::Number(_)
-                | Resume::Nice(_)
-                | Resume::Tick(_)
-                | Resume::Span(_)
-                | Resume::Timer(_)
-                | Resume::Lock(_)
-                | Resume::Disposition(_)
-                | Resume::Signals(_)
-                | Resume::Signal(_)
-                | Resume::Handler(_)
-        )
-    }
-
-    /// Puts another answer in the place of this one, without a call if this one is plain. An
-    /// assignment calls what drops the old one: 16 of the instructions of an empty trap.
+    /// Puts another answer in the place of this one, without a call if this one is `Unit`, as it is
+    /// in a fresh frame. An assignment calls what drops the old one: 16 of the instructions of an
+    /// empty trap.
     #[inline(always)]
     pub fn set(&mut self, to: Resume) {
-        if self.is_plain() {
+        if matches!(self, Resume::Unit) {
             std::mem::forget(std::mem::replace(self, to));
         } else {
             *self = to;

@@ -9,7 +9,9 @@ macro_rules! traps {
         /// of the same name on `Sys`.
         ///
         /// A `timeout` of `None` is for ever.
+        // With a tag of a word, as `Resume`.
         #[derive(Debug)]
+        #[repr(u64)]
         pub enum Trap {
             $($(#[$doc])* $name $({ $($(#[$fdoc])* $field: $type,)* })?,)*
         }
@@ -399,7 +401,7 @@ impl Trap {
     pub fn is_plain(&self) -> bool {
         match self {
             Trap::Send { name, data, .. } => name.is_short() && data.is_plain(),
-            Trap::Receive { filter, .. } => filter.name.as_ref().is_none_or(Name::is_short),
+            Trap::Receive { filter, .. } => filter.is_plain(),
             _ => matches!(
                 self,
                 Trap::Getpid

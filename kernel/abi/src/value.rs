@@ -240,6 +240,7 @@ impl Value {
     }
 
     /// The bytes that it counts for beyond `size_of::<Value>()`, found in O(1).
+    #[inline]
     pub fn size(&self) -> usize {
         match self {
             Value::Nil | Value::Bool(_) | Value::Int(_) | Value::Float(_) => 0,

@@ -3,15 +3,20 @@
 use std::cell::{Cell, RefCell, RefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use hothouse_abi::{
     Body, Code, ExitStatus, Flow, Frame, Gate, Program, Resume, Signal, Step, Trap,
 };
 
 use crate::machine::{After, Key, Machine};
-use crate::native::{Arena, Came, Native};
+use crate::native::{Arena, Came, Native, prefetch};
 use crate::trace::What;
+
+/// How many turns ahead of its own a process's record is fetched, and its stack.
+const RECORDS_AHEAD: usize = 12;
+const STACKS_AHEAD: usize = 5;
 
 /// How often a process that swallows its unwinding is told again.
 const TRIES: u32 = 3;
@@ -52,8 +57,7 @@ impl Gate for Shared {
             After::Resume if machine.victims.is_empty() => Flow::Done,
             After::Resume => {
                 // The victims are the driver's to unwind, before this process goes on.
-                machine.table[key].answer =
-                    Some(std::mem::replace(&mut frame.resume, Resume::Unit));
+                machine.table[key].set_answer(std::mem::replace(&mut frame.resume, Resume::Unit));
                 Flow::Parked
             }
             After::Leave => Flow::Parked,
@@ -88,31 +92,32 @@ impl Bodies {
 
     /// Lets a process run until it leaves the machine's hands again, then the next one, and so on
     /// until `stop` is raised or the machine has something else to do first.
-    ///
-    /// Everything from the run loop to the switch is one function: a processor predicts returns by
-    /// the calls before them, and each return between two switches would be mispredicted.
-    #[inline(always)]
-    pub(super) fn run(&mut self, shared: &Shared, mut key: Key, stop: &AtomicBool) {
-        loop {
+    pub(super) fn run(&mut self, shared: &Shared, key: Key, stop: &AtomicBool) {
+        let mut next = Some(key);
+        while let Some(key) = next {
             let is_new = !matches!(self.slots.get(key), Some(Slot::Native(_) | Slot::Stepped(_)));
             if is_new && !self.start(shared, key) {
                 return;
             }
-            let lives = match &mut self.slots[key] {
+            next = match &mut self.slots[key] {
                 Slot::Native(native) => {
                     if !is_new {
                         shared.machine().give_answer(key, &mut native.frame().resume);
                     }
-                    self.run_native(shared, key)
+                    self.run_native(shared, key, stop)
                 }
-                Slot::Stepped(_) => self.step(shared, key),
+                Slot::Stepped(_) => {
+                    let lives = self.step(shared, key);
+                    if !lives || stop.load(Relaxed) {
+                        return;
+                    }
+                    let mut machine = shared.machine();
+                    let next = machine.next_at_once();
+                    machine.check();
+                    next
+                }
                 Slot::Empty => unreachable!("invariant: who was started has a body"),
             };
-            if !lives || stop.load(Ordering::Relaxed) {
-                return;
-            }
-            let Some(next) = shared.machine().next_at_once() else { return };
-            key = next;
         }
     }
 
@@ -144,35 +149,67 @@ impl Bodies {
         true
     }
 
-    /// Lets a native process run until it leaves. Returns whether it lives.
+    /// Lets a native process run until it leaves, and those after it as long as they are native and
+    /// have run before. Returns who is next, if that is known.
+    ///
+    /// Everything from the choice of the next one to the switch is one function: a processor predicts
+    /// returns by the calls before them, and each return between two switches would be mispredicted.
     #[inline(always)]
-    fn run_native(&mut self, shared: &Shared, key: Key) -> bool {
+    fn run_native(&mut self, shared: &Shared, mut key: Key, stop: &AtomicBool) -> Option<Key> {
         loop {
             let Slot::Native(native) = &mut self.slots[key] else {
                 unreachable!("invariant: a native body stays one")
             };
             match native.resume() {
-                Came::Trapped => {
-                    let frame = native.frame();
-                    let mut machine = shared.machine();
-                    let after = machine.trap(key, frame);
-                    machine.check();
-                    match after {
-                        After::Resume if machine.victims.is_empty() => {}
-                        After::Resume => {
-                            drop(machine);
-                            if !self.unwind_and_return(shared, key) {
-                                return true;
-                            }
-                        }
-                        After::Leave => return true,
-                    }
-                }
+                Came::Trapped => {}
                 came => {
                     self.came_to_its_end(shared, key, came);
-                    return false;
+                    return None;
                 }
             }
+            let frame = native.frame();
+            let mut machine = shared.machine();
+            let after = machine.trap(key, frame);
+            machine.check();
+            match after {
+                After::Resume if machine.victims.is_empty() => {}
+                After::Resume => {
+                    drop(machine);
+                    if !self.unwind_and_return(shared, key) {
+                        return None;
+                    }
+                }
+                After::Leave if stop.load(Relaxed) => return None,
+                After::Leave => {
+                    let next = machine.next_at_once();
+                    machine.check();
+                    key = next?;
+                    self.prefetch(&machine);
+                    match self.slots.get_mut(key) {
+                        Some(Slot::Native(native)) => {
+                            machine.give_answer(key, &mut native.frame().resume);
+                        }
+                        _ => return Some(key),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Has the processor fetch what the next turns need: records and bodies first, and a few turns
+    /// later the stacks, whose addresses are in the bodies.
+    #[inline(always)]
+    fn prefetch(&self, machine: &Machine) {
+        if let Some(key) = machine.ahead(RECORDS_AHEAD) {
+            machine.table.prefetch(key);
+            if let Some(slot) = self.slots.get(key) {
+                prefetch(slot, 0..1);
+            }
+        }
+        if let Some(key) = machine.ahead(STACKS_AHEAD)
+            && let Some(Slot::Native(native)) = self.slots.get(key)
+        {
+            native.prefetch();
         }
     }
 
@@ -187,8 +224,8 @@ impl Bodies {
         let frame = native.frame();
         let unwinding = frame.unwinding;
         if !unwinding {
-            shared.machine().table[key].answer =
-                Some(std::mem::replace(&mut frame.resume, Resume::Unit));
+            let answer = std::mem::replace(&mut frame.resume, Resume::Unit);
+            shared.machine().table[key].set_answer(answer);
         }
         self.unwind_victims(shared);
         let Slot::Native(native) = &mut self.slots[key] else { return false };
@@ -214,6 +251,16 @@ impl Bodies {
                 machine.record(key, What::Faulted { signal: fault.signal });
                 machine.ended(key, fault.status());
             }
+        }
+        self.give_memory_back(&machine);
+    }
+
+    /// Gives up the places behind those that the table has, once it has given up most of its own.
+    fn give_memory_back(&mut self, machine: &Machine) {
+        let places = machine.table.places();
+        if self.slots.len() / 2 > places {
+            self.slots.truncate(places);
+            self.slots.shrink_to_fit();
         }
     }
 
@@ -262,7 +309,9 @@ impl Bodies {
                 Some(program) => self.drop_program(program),
                 None => self.unwind(shared, key),
             }
-            shared.machine().bury(key);
+            let mut machine = shared.machine();
+            machine.bury(key);
+            self.give_memory_back(&machine);
         }
     }
 

@@ -116,20 +116,14 @@ impl Machine {
     /// Puts the answer with which a process is resumed into its frame.
     #[inline(always)]
     pub(crate) fn give_answer(&mut self, key: Key, resume: &mut Resume) {
-        let answer = &mut self.table[key].answer;
-        if let Some(Resume::Unit) = answer {
-            // Most often, and a copy costs more than the rest.
-            std::mem::forget(answer.take());
-            resume.set(Resume::Unit);
-        } else {
-            resume.set(answer.take().expect("invariant: who runs next has an answer"));
-        }
+        let had_one = self.table[key].give_answer(resume);
+        assert!(had_one, "invariant: who runs next has an answer");
     }
 
     /// The answer with which a process is resumed.
     #[inline]
     pub(crate) fn take_answer(&mut self, key: Key) -> Resume {
-        self.table[key].answer.take().expect("invariant: who runs next has an answer")
+        self.table[key].take_answer().expect("invariant: who runs next has an answer")
     }
 
     /// Moves the clock on to a time that [`Machine::next`] named, or to a limit before it.
@@ -178,7 +172,7 @@ impl Machine {
     pub(super) fn stop_livelock(&mut self, key: Key) -> After {
         let error = self.livelock(Some(key));
         self.error.get_or_insert(error);
-        self.table[key].answer = Some(Resume::Error(Errno::EAGAIN));
+        self.table[key].set_answer(Resume::Error(Errno::EAGAIN));
         After::Leave
     }
 

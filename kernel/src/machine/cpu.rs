@@ -72,11 +72,17 @@ impl Machine {
         self.dispatch_in_turn()
     }
 
+    /// The process that gets a CPU so many turns after the next one, if that is known at no cost.
+    #[inline(always)]
+    pub(crate) fn ahead(&self, turns: usize) -> Option<Key> {
+        self.policy.ahead(turns).map(|task| task.0 as Key)
+    }
+
     /// Whether [`Machine::enter`] would do nothing for a running process but let it run.
     #[inline(always)]
     fn is_to_run(&self, key: Key) -> bool {
         let process = &self.table[key];
-        self.is_undisturbed(key) && process.task.burst.is_none() && process.answer.is_some()
+        self.is_undisturbed(key) && process.task.burst.is_none() && process.has_answer()
     }
 
     #[inline(never)]
@@ -133,7 +139,7 @@ impl Machine {
         self.ready -= 1;
         self.counters.dispatches += 1;
         let process = &mut self.table[key];
-        assert_eq!(process.state, State::Ready, "invariant: policies pick from the ready");
+        assert!(process.state == State::Ready, "invariant: policies pick from the ready");
         process.account(self.now);
         process.state = State::Running(id);
         let cpu = &mut self.cpus[cpu];
@@ -147,10 +153,16 @@ impl Machine {
     }
 
     /// Takes a running process off its CPU, with the account of what it used.
-    #[inline]
+    #[inline(never)]
     pub(super) fn leave_cpu(&mut self, key: Key, stop: Stop) {
         let State::Running(id) = self.table[key].state else { return };
         self.break_burst(id);
+        self.leave_code(key, id, stop);
+    }
+
+    /// The same, for a process whose code runs: no burst is under way.
+    #[inline(always)]
+    pub(super) fn leave_code(&mut self, key: Key, id: CpuId, stop: Stop) {
         let cpu = &mut self.cpus[id.0 as usize];
         cpu.phase = Phase::Idle;
         self.idle += 1;
@@ -246,7 +258,7 @@ impl Machine {
     }
 
     /// Puts a process that can still run back into the policy's queue.
-    #[inline]
+    #[inline(always)]
     pub(super) fn requeue(&mut self, key: Key, reason: Reason) {
         let process = &mut self.table[key];
         process.account(self.now);
@@ -254,7 +266,7 @@ impl Machine {
         self.enqueue(key, reason);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn enqueue(&mut self, key: Key, reason: Reason) {
         if !self.is_active() {
             self.policy_timer();
@@ -386,7 +398,7 @@ impl Machine {
     /// `compute`.
     pub(super) fn compute(&mut self, key: Key, span: Span) -> Outcome {
         let process = &mut self.table[key];
-        process.answer = Some(Resume::Unit);
+        process.set_answer(Resume::Unit);
         if span.is_zero() {
             return Outcome::Enter;
         }
@@ -400,10 +412,12 @@ impl Machine {
     }
 
     /// `yield_now`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn yield_now(&mut self, key: Key) -> Outcome {
-        self.table[key].set_answer(Resume::Unit);
-        self.leave_cpu(key, Stop::Yield);
+        let process = &mut self.table[key];
+        process.set_answer(Resume::Unit);
+        let State::Running(cpu) = process.state else { return Outcome::Leave };
+        self.leave_code(key, cpu, Stop::Yield);
         self.requeue(key, Reason::Yield);
         Outcome::Leave
     }

@@ -7,7 +7,7 @@ use super::cpu::Phase;
 use super::process::{Effect, Interrupted, Key, Process, State};
 use super::wait::{On, Wait};
 use crate::machine::clock::Alarm;
-use crate::policy::{Reason, Stop};
+use crate::policy::{CpuId, Reason, Stop};
 use crate::timers::Class;
 use crate::trace::What;
 
@@ -42,11 +42,11 @@ impl Machine {
                 return Entry::Left;
             }
             process.task.burst = None;
-            if process.answer.is_some() {
+            if process.has_answer() {
                 return Entry::Run;
             }
             match self.look_again(key) {
-                Some(answer) => self.table[key].answer = Some(answer),
+                Some(answer) => self.table[key].set_answer(answer),
                 None => {
                     self.park(key);
                     return Entry::Left;
@@ -104,13 +104,13 @@ impl Machine {
         let process = &mut self.table[key];
         let frame = Interrupted {
             mask: process.mask,
-            answer: process.answer.take(),
+            answer: process.take_answer(),
             wait: process.wait.take(),
             burst: process.task.burst.take(),
         };
         process.mask |= signal.into();
         process.rare().frames.push(frame);
-        process.answer = Some(Resume::Handler(signal));
+        process.set_answer(Resume::Handler(signal));
         self.record(key, What::HandlerStarted { signal });
         Entry::Run
     }
@@ -212,20 +212,32 @@ impl Machine {
                 Some(Resume::Error(Errno::EINTR))
             }
         };
-        self.table[key].answer = answer;
+        if let Some(answer) = answer {
+            self.table[key].set_answer(answer);
+        }
     }
 
     /// Makes running process `key` wait for what its record says.
-    #[inline]
+    #[inline(never)]
     pub(super) fn park(&mut self, key: Key) {
+        if let State::Running(cpu) = self.table[key].state {
+            self.break_burst(cpu);
+            self.park_code(key, cpu);
+        }
+    }
+
+    /// The same, for a process whose code runs: no burst is under way.
+    #[inline(always)]
+    pub(super) fn park_code(&mut self, key: Key, cpu: CpuId) {
         self.arm_wait(key);
         if self.listener.is_some() {
             let on = self.table[key].wait.as_ref().map_or("", |wait| wait.on.word());
             self.record(key, What::Blocked { on });
         }
-        self.leave_cpu(key, Stop::Blocked);
-        self.table[key].account(self.now);
-        self.table[key].state = State::Waiting;
+        self.leave_code(key, cpu, Stop::Blocked);
+        let process = &mut self.table[key];
+        process.account(self.now);
+        process.state = State::Waiting;
     }
 
     /// Arms the timer of a wait that has a deadline.
@@ -261,25 +273,34 @@ impl Machine {
     /// Breaks off a suspended wait, unless what it waits for has come meanwhile.
     fn interrupt_suspended(&mut self, key: Key) {
         let process = &self.table[key];
-        if process.wait.is_none() || process.answer.is_some() {
+        if process.wait.is_none() || process.has_answer() {
             return;
         }
         match self.look_again(key) {
-            Some(answer) => self.table[key].answer = Some(answer),
+            Some(answer) => self.table[key].set_answer(answer),
             None => self.interrupt(key),
         }
     }
 
     /// Ends the wait of a waiting process with this answer.
-    #[inline(always)]
     pub(super) fn complete(&mut self, key: Key, answer: Resume) {
+        self.table[key].set_answer(answer);
+        self.end_wait(key);
+    }
+
+    /// Ends the wait of a waiting process that has its answer.
+    #[inline(always)]
+    pub(super) fn end_wait(&mut self, key: Key) {
         let process = &mut self.table[key];
-        process.set_answer(answer);
         if let Some(wait) = &mut process.wait {
             if let Some(timer) = wait.timer {
                 self.timers.cancel(timer);
             }
-            process.wait = None;
+            if wait.owns_nothing() {
+                std::mem::forget(process.wait.take());
+            } else {
+                process.wait = None;
+            }
         }
         if process.state == State::Waiting {
             self.make_ready(key, Reason::Wakeup);
@@ -304,11 +325,17 @@ impl Machine {
     /// A wait that begins now.
     #[inline(always)]
     pub(super) fn start_wait(&mut self, key: Key, on: On, deadline: Option<Tick>) {
-        self.table[key].wait = Some(Wait { on, since: self.now, deadline, place: 0, timer: None });
+        let place = &mut self.table[key].wait;
+        if place.is_some() {
+            *place = None;
+        }
+        // There is nothing to drop.
+        let none = place.replace(Wait { on, since: self.now, deadline, place: 0, timer: None });
+        std::mem::forget(none);
     }
 
     /// Puts a process that can run where the policy will find it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn make_ready(&mut self, key: Key, reason: Reason) {
         let process = &mut self.table[key];
         process.account(self.now);

@@ -14,7 +14,7 @@ const WATCHERS: usize = 8;
 
 impl Machine {
     /// `send_event`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn send(
         &mut self,
         key: Key,
@@ -30,9 +30,26 @@ impl Machine {
             return Err(self.dead_letter(key, pid, name));
         };
         self.check_room(target, name, data)?;
-        let event = Event::sent(sender, std::mem::take(name), std::mem::take(data));
         self.counters.events += 1;
-        self.deliver_event(target, event);
+        let process = &mut self.table[target];
+        let waits = process.state == State::Waiting
+            && !process.stopped
+            && process.wait.as_ref().is_some_and(|wait| match &wait.on {
+                On::Sent(filter) => filter.takes(sender, name),
+                _ => false,
+            });
+        if waits {
+            if self.listener.is_some() {
+                self.record(target, What::Received { from: sender, name });
+            }
+            // Made where it is read next. What was just written elsewhere piece by piece could not
+            // be copied before it has left the store buffer.
+            self.table[target].set_event(sender, name, data);
+            self.end_wait(target);
+        } else {
+            let event = Event::sent(sender, std::mem::take(name), std::mem::take(data));
+            self.deliver_event(target, event);
+        }
         Ok(())
     }
 
@@ -56,7 +73,7 @@ impl Machine {
     }
 
     /// Whether one more event fits into a mailbox.
-    #[inline]
+    #[inline(always)]
     pub(super) fn check_room(&self, target: Key, name: &Name, data: &Value) -> Result<(), Errno> {
         if name.len() > self.limits.name_bytes {
             return Err(Errno::ENAMETOOLONG);
@@ -75,7 +92,7 @@ impl Machine {
     }
 
     /// Gives an event to a process: at once if it waits for it, into its mailbox otherwise.
-    #[inline]
+    #[inline(never)]
     pub(super) fn deliver_event(&mut self, target: Key, event: Event) {
         let process = &mut self.table[target];
         let waits = process.state == State::Waiting
@@ -118,15 +135,17 @@ impl Machine {
     }
 
     /// `receive_event`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn receive(
         &mut self,
         key: Key,
         filter: &mut Filter,
         timeout: Option<Span>,
     ) -> Outcome {
-        let found = self.table[key].mailbox.take_sent(filter);
-        if let Some(event) = found {
+        let mailbox = &mut self.table[key].mailbox;
+        if !mailbox.is_empty()
+            && let Some(event) = mailbox.take_sent(filter)
+        {
             return self.take(key, event);
         }
         let deadline = self.deadline(timeout);
@@ -171,7 +190,7 @@ impl Machine {
         self.taken(key, &event);
         // Room in the mailbox lets a signal in that found it full.
         if !self.table[key].pending.is_empty() {
-            self.table[key].answer = Some(Resume::Event(event));
+            self.table[key].set_answer(Resume::Event(event));
             return Outcome::Enter;
         }
         Outcome::Answer(Resume::Event(event))

@@ -47,7 +47,7 @@ impl Machine {
     /// Makes a process that is ending run its hooks, whatever it was doing.
     pub(super) fn run_hooks(&mut self, key: Key) {
         self.break_off(key);
-        self.table[key].answer = Some(Resume::Hooks);
+        self.table[key].set_answer(Resume::Hooks);
         match self.table[key].state {
             State::Waiting => self.make_ready(key, crate::policy::Reason::Wakeup),
             State::Running(cpu) => self.break_burst(cpu),
@@ -58,7 +58,7 @@ impl Machine {
     /// Takes from a process what it was doing or waiting for, and what it was going to get.
     pub(super) fn break_off(&mut self, key: Key) {
         let process = &mut self.table[key];
-        process.answer = None;
+        process.drop_answer();
         process.task.burst = None;
         let wait = process.wait.take();
         let frames = process.rare.as_mut().map(|rare| std::mem::take(&mut rare.frames));
@@ -143,13 +143,15 @@ impl Machine {
         let parent = self.table[key].parent;
         self.table.orphan(key);
         self.policy.forget(self.table[key].task.id);
-        let process = self.table.remove(key);
+        let process = &mut self.table[key];
         process.check_accounts(self.now);
         let exit =
             Exit { pid: process.pid(), status, cpu_time: process.cpu_time, ended_at: self.now };
+        let rare = process.rare.take();
+        self.table.vacate(key);
         self.counters.ended += 1;
         self.tell_parent(parent, &exit);
-        if let Some(rare) = process.rare {
+        if let Some(rare) = rare {
             self.unread -= rare.records.len();
             self.forget_monitors(exit.pid, &rare.monitors);
             self.tell_monitors(&exit, &rare.monitored_by);

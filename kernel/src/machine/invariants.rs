@@ -145,7 +145,7 @@ impl Machine {
             State::Waiting => {
                 let wait = process.wait.as_ref();
                 let wait = wait.unwrap_or_else(|| panic!("invariant: waiting {pid} has a wait"));
-                assert!(process.answer.is_none(), "invariant: waiting {pid} has no answer");
+                assert!(!process.has_answer(), "invariant: waiting {pid} has no answer");
                 let armed = wait.timer.is_some() == wait.deadline.is_some();
                 assert!(armed || process.stopped, "invariant: the deadline of {pid} is armed");
             }

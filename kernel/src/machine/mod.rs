@@ -19,6 +19,7 @@ mod names;
 mod process;
 mod records;
 mod report;
+mod scheduler;
 mod scheduling;
 mod signals;
 mod spawn;
@@ -47,6 +48,7 @@ pub(crate) use self::process::Key;
 use self::cpu::Cpu;
 use self::locks::Locks;
 use self::process::State;
+use self::scheduler::Scheduler;
 use self::table::Table;
 use crate::console::Console;
 use crate::error::RunError;
@@ -96,7 +98,7 @@ pub(crate) struct Machine {
     ready: usize,
     /// Who was queued while CPUs were idle, and may preempt once those have picked.
     woken: Vec<Key>,
-    policy: Box<dyn Policy>,
+    policy: Scheduler,
     /// Whether the policy ever takes a CPU from its process for one that woke.
     preempts: bool,
     /// Whether the policy serves those of no class alone.
@@ -236,7 +238,7 @@ impl Machine {
             idle: settings.cpus.max(1) as usize,
             ready: 0,
             woken: Vec::new(),
-            policy: settings.policy,
+            policy: Scheduler::new(settings.policy),
             preempts,
             has_classes: false,
             running: Vec::new(),
@@ -291,11 +293,13 @@ impl Machine {
         match self.dispatch_trap(key, &mut frame.trap, &mut frame.resume) {
             Verdict::Answered => self.answered(key, frame),
             Verdict::Enter => self.go_on(key, frame),
-            Verdict::Wait if self.is_undisturbed(key) => {
-                self.park(key);
-                After::Leave
-            }
-            Verdict::Wait => self.go_on(key, frame),
+            Verdict::Wait => match self.table[key].state {
+                State::Running(cpu) if self.is_undisturbed(key) => {
+                    self.park_code(key, cpu);
+                    After::Leave
+                }
+                _ => self.go_on(key, frame),
+            },
             Verdict::Leave | Verdict::Exit => After::Leave,
         }
     }
@@ -397,7 +401,7 @@ impl Machine {
         if frame.unwinding || self.table[key].state == State::Dead {
             return After::Resume;
         }
-        self.table[key].answer = Some(std::mem::replace(&mut frame.resume, Resume::Unit));
+        self.table[key].set_answer(std::mem::replace(&mut frame.resume, Resume::Unit));
         self.go_on(key, frame)
     }
 
@@ -448,16 +452,22 @@ impl Machine {
     }
 
     /// Tells the listener, if there is one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn record(&mut self, key: Key, what: What<'_>) {
-        if let Some(listener) = &mut self.listener {
-            let process = &self.table[key];
-            let cpu = match process.state {
-                State::Running(cpu) => Some(cpu),
-                _ => None,
-            };
-            listener.record(&Record { time: self.now, cpu, pid: process.pid(), what });
+        if self.listener.is_some() {
+            self.record_it(key, what);
         }
+    }
+
+    #[inline(never)]
+    fn record_it(&mut self, key: Key, what: What<'_>) {
+        let Some(listener) = &mut self.listener else { return };
+        let process = &self.table[key];
+        let cpu = match process.state {
+            State::Running(cpu) => Some(cpu),
+            _ => None,
+        };
+        listener.record(&Record { time: self.now, cpu, pid: process.pid(), what });
     }
 
     /// Tells the listener of something that is the kernel's own doing.

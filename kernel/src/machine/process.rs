@@ -1,10 +1,11 @@
 //! The record of a process.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 
 use hothouse_abi::{
-    Action, Disposition, Event, ExitStatus, LockId, Name, Personality, Pid, Program, Resume,
-    Signal, SignalSet, Span, Tick, TimerId, Token,
+    Action, Disposition, Event, EventKind, ExitStatus, LockId, Name, Personality, Pid, Program,
+    Resume, Scheduling, Signal, SignalSet, Span, Tick, TimerId, Token, Value,
 };
 
 use super::records::Records;
@@ -22,11 +23,21 @@ pub(crate) type Key = usize;
 /// Its life: `Ready` after spawn, `Running` while it has a CPU, `Waiting` while a trap of it is
 /// parked, `Dead` once it counts as dead for the others and until it was unwound and buried. A
 /// stop leaves the state as it is and only keeps the process off the ready queue.
+///
+/// The fields are in the order in which they are used together: a trap and a turn on a CPU look at
+/// the first 64 bytes, the policy at the next.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Process {
-    /// What policies see of it.
-    pub(crate) task: Task,
     pub(crate) state: State,
+    pub(crate) pending: SignalSet,
+    pub(crate) mask: SignalSet,
+    /// CPU time that its traps have cost and that it has not yet used.
+    pub(crate) debt: Span,
+    pub(crate) traps: u64,
+    /// Since when it is ready, waiting or stopped.
+    pub(crate) since: Tick,
+    answered: Answered,
     pub(crate) stopped: bool,
     pub(crate) personality: Personality,
     pub(crate) notices: bool,
@@ -35,39 +46,55 @@ pub(crate) struct Process {
     pub(crate) tells_place: bool,
     /// Whether it began a job and has not ended it.
     pub(crate) in_job: bool,
-    /// When its job is to be done, without what it inherits.
-    pub(crate) deadline: Option<Tick>,
-    /// The answer that it gets when it runs next.
-    pub(crate) answer: Option<Resume>,
+    /// There is no process: the place in the table is to be used again.
+    pub(crate) vacant: bool,
+    pub(crate) parent: Pid,
+    pub(crate) last_cpu: Option<CpuId>,
+    /// What policies see of it.
+    pub(crate) task: Task,
     /// What its parked trap waits for.
     ///
     /// invariant: set while `Waiting`. Set in another state, the wait is suspended: a signal or a
     /// stop came in between, and it is looked at again before the process goes on.
     pub(crate) wait: Option<Wait>,
-    /// CPU time that its traps have cost and that it has not yet used.
-    pub(crate) debt: Span,
-    pub(crate) mask: SignalSet,
-    pub(crate) pending: SignalSet,
-    pub(crate) parent: Pid,
+    pub(crate) mailbox: Mailbox,
+    /// The answer, if it is [`Answered::Kept`]; else [`NOTHING`], or an event like it.
+    kept: Resume,
+    /// What most processes never need.
+    pub(crate) rare: Option<Box<Rare>>,
     pub(crate) siblings: Siblings,
     pub(crate) name: Name,
     pub(crate) user: Name,
-    pub(crate) mailbox: Mailbox,
-    pub(crate) traps: u64,
+    /// When its job is to be done, without what it inherits.
+    pub(crate) deadline: Option<Tick>,
     pub(crate) cpu_time: Span,
     /// What switches and migrations cost it.
     pub(crate) overhead: Span,
     pub(crate) wait_time: Span,
     pub(crate) blocked_time: Span,
     pub(crate) stopped_time: Span,
-    /// Since when it is ready, waiting or stopped.
-    pub(crate) since: Tick,
     pub(crate) started_at: Tick,
-    pub(crate) last_cpu: Option<CpuId>,
     /// Its program until it runs first.
     pub(crate) program: Option<Program>,
-    /// What most processes never need.
-    pub(crate) rare: Option<Box<Rare>>,
+}
+
+const _: () = assert!(std::mem::offset_of!(Process, task) == 64);
+
+/// In the place of an answer, so that an event can be moved there field by field.
+const NOTHING: Resume = Resume::Event(Event::EMPTY);
+
+#[inline(never)]
+fn give(kept: &mut Resume, resume: &mut Resume) {
+    resume.set(std::mem::replace(kept, NOTHING));
+}
+
+/// Whether a process has an answer that it gets when it runs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answered {
+    No,
+    /// The answer is `Unit`, the most frequent one, for which no second place is looked at.
+    Unit,
+    Kept,
 }
 
 /// Where a process is in its life.
@@ -171,8 +198,10 @@ impl Process {
             has_hooks: false,
             tells_place: false,
             in_job: false,
+            vacant: false,
             deadline: None,
-            answer: Some(Resume::Start),
+            answered: Answered::Kept,
+            kept: Resume::Start,
             wait: None,
             debt: Span::ZERO,
             mask: SignalSet::empty(),
@@ -194,6 +223,20 @@ impl Process {
             program: Some(program),
             rare: None,
         }
+    }
+
+    /// Drops what is left of a dead process.
+    pub(crate) fn vacate(&mut self, scheduling: &Rc<Scheduling>) {
+        self.vacant = true;
+        self.drop_answer();
+        self.wait = None;
+        self.rare = None;
+        self.program = None;
+        self.mailbox = Mailbox::new();
+        self.name = Name::default();
+        self.user = Name::default();
+        self.state = State::Dead;
+        self.task.scheduling = scheduling.clone();
     }
 
     /// Accounts for the time in the state that it is about to leave. Time with a CPU is accounted
@@ -229,14 +272,71 @@ impl Process {
         );
     }
 
-    /// Sets the answer that it gets when it runs next.
+    /// Whether it has an answer that it gets when it runs next.
+    #[inline(always)]
+    pub(crate) fn has_answer(&self) -> bool {
+        self.answered != Answered::No
+    }
+
+    /// Sets that answer.
     #[inline(always)]
     pub(crate) fn set_answer(&mut self, answer: Resume) {
-        match &mut self.answer {
-            Some(old) => old.set(answer),
-            // Nothing is there to be dropped.
-            none => std::mem::forget(none.replace(answer)),
+        if self.answered == Answered::Kept {
+            self.drop_answer();
         }
+        if let Resume::Unit = answer {
+            self.answered = Answered::Unit;
+        } else {
+            self.answered = Answered::Kept;
+            // There is nothing to drop.
+            std::mem::forget(std::mem::replace(&mut self.kept, answer));
+        }
+    }
+
+    /// Makes a sent event that answer, in the place where it stays.
+    #[inline(always)]
+    pub(crate) fn set_event(&mut self, sender: Pid, name: &mut Name, data: &mut Value) {
+        if self.answered == Answered::Kept {
+            self.drop_answer();
+        }
+        self.answered = Answered::Kept;
+        let Resume::Event(event) = &mut self.kept else {
+            unreachable!("invariant: without an answer there is an event in its place")
+        };
+        event.sender = sender;
+        event.name = std::mem::take(name);
+        event.data = std::mem::take(data);
+        event.token = None;
+        event.kind = EventKind::Sent;
+    }
+
+    /// Takes the answer.
+    pub(crate) fn take_answer(&mut self) -> Option<Resume> {
+        match std::mem::replace(&mut self.answered, Answered::No) {
+            Answered::No => None,
+            Answered::Unit => Some(Resume::Unit),
+            Answered::Kept => Some(std::mem::replace(&mut self.kept, NOTHING)),
+        }
+    }
+
+    /// Puts the answer into a frame, and says whether there was one.
+    #[inline(always)]
+    pub(crate) fn give_answer(&mut self, resume: &mut Resume) -> bool {
+        match std::mem::replace(&mut self.answered, Answered::No) {
+            Answered::No => return false,
+            Answered::Unit => resume.set(Resume::Unit),
+            Answered::Kept => match (&mut self.kept, &mut *resume) {
+                (Resume::Event(from), Resume::Event(to)) => from.move_to(to),
+                (kept, _) => give(kept, resume),
+            },
+        }
+        true
+    }
+
+    #[inline(never)]
+    pub(crate) fn drop_answer(&mut self) {
+        self.answered = Answered::No;
+        self.kept = NOTHING;
     }
 
     pub(crate) fn pid(&self) -> Pid {

@@ -7,7 +7,7 @@ use hothouse_abi::{Class, Errno, Pid, Resume, Scheduling, Tick};
 use super::process::{Key, Process, State};
 use super::wait::On;
 use super::{Machine, Outcome};
-use crate::policy::{Classes, Fifo, Reason, Stop, Task};
+use crate::policy::{Reason, Stop, Task};
 use crate::trace::What;
 
 impl Machine {
@@ -64,8 +64,7 @@ impl Machine {
     pub(super) fn use_classes(&mut self, class: Class) {
         if class != Class::Normal && !self.has_classes {
             self.has_classes = true;
-            let rest = std::mem::replace(&mut self.policy, Box::new(Fifo::new()));
-            self.policy = Box::new(Classes::over(rest));
+            self.policy.add_classes();
             self.preempts = self.policy.preempts();
         }
     }
@@ -112,7 +111,7 @@ impl Machine {
             self.start_wait(key, On::Sleep, Some(release).filter(|&tick| tick < Tick::MAX));
             return Outcome::Wait;
         }
-        self.table[key].answer = Some(Resume::Unit);
+        self.table[key].set_answer(Resume::Unit);
         self.reschedule(key);
         Outcome::Enter
     }

@@ -152,7 +152,7 @@ impl Machine {
             return Entry::Left;
         }
         self.break_off(key);
-        self.table[key].answer = Some(Resume::Hooks);
+        self.table[key].set_answer(Resume::Hooks);
         Entry::Run
     }
 
@@ -238,7 +238,10 @@ impl Machine {
         };
         let process = &mut self.table[key];
         process.mask = frame.mask;
-        process.answer = frame.answer;
+        match frame.answer {
+            Some(answer) => process.set_answer(answer),
+            None => process.drop_answer(),
+        }
         process.wait = frame.wait;
         process.task.burst = frame.burst;
         self.record(key, What::HandlerEnded);

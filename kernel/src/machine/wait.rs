@@ -20,6 +20,16 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
+    /// Whether it may be forgotten instead of dropped, which is a call.
+    #[inline(always)]
+    pub(crate) fn owns_nothing(&self) -> bool {
+        match &self.on {
+            On::Sent(filter) => filter.is_plain(),
+            On::Named { .. } => false,
+            _ => true,
+        }
+    }
+
     /// Whether there is nothing more to wait for at `now`. A timeout at this very instant is left
     /// to the timers, which let it expire only when nothing else can run; but a wait that was to
     /// take no time takes none.

@@ -4,12 +4,12 @@
 use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use corosensei::stack::MIN_STACK_SIZE;
 
 /// Bytes above a stack's base that are the process's but not its stack's: see `control.rs`.
-pub(super) const HEAD: usize = 192;
+pub(super) const HEAD: usize = 256;
 
 /// Stacks at equal offsets in their pages would share cache sets: a slot's stack begins this many
 /// bytes lower than that of the slot before, modulo [`COLOURS`].
@@ -246,8 +246,8 @@ impl Drop for Arena {
 
 impl Stack {
     /// Where the [`HEAD`] bytes above the base begin; a multiple of 64.
-    pub(super) fn head(&self) -> *mut u8 {
-        ptr::with_exposed_provenance_mut(self.base.get())
+    pub(super) fn head(&self) -> NonNull<u8> {
+        NonNull::with_exposed_provenance(self.base)
     }
 
     /// Where the guard lies; the stack's lowest usable byte comes after it.

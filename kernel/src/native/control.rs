@@ -1,7 +1,8 @@
 // The record is found through a thread-local address, also by the fault handler.
 #![allow(unsafe_code)]
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, UnsafeCell};
+use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::ptr;
 
@@ -10,22 +11,24 @@ use hothouse_abi::ExitStatus;
 
 use super::arena::HEAD;
 use super::fault::Trouble;
-use super::jump::Way;
+use super::jump::{Fiber, Way};
 use super::panics::PanicRecord;
 
 /// What the kernel, the gate, the panic hook and the fault handler must know of a process that
-/// runs. It lies above the base of the process's stack, so that it costs no allocation and is in
-/// the cache when the stack is.
+/// runs, and what a switch does not. It lies above the base of the process's stack, so that it
+/// costs no allocation.
 pub(super) struct Control {
     /// Makes the coroutine return after a fault.
     pub(super) handler: CoroutineTrapHandler<()>,
     /// Where the stack's guard lies.
     pub(super) guard: Range<usize>,
-    /// The stack's base.
-    pub(super) base: usize,
-    /// The stack pointer of the process as it is suspended in a trap; 0 before its first trap and
-    /// after its end. Where corosensei makes the switch it stays 0.
-    pub(super) suspended_at: Cell<usize>,
+    /// Its coroutine, which is the kernel's alone. Forgotten, never dropped, while unfinished: to
+    /// drop it would unwind the stack, and abort the host if the program objects.
+    pub(super) fiber: UnsafeCell<ManuallyDrop<Fiber>>,
+    /// Where [`super::jump::suspend`] leaves the stack pointer; null before the first resume.
+    pub(super) left_at: Cell<*const Cell<usize>>,
+    /// The fault handler cut it off.
+    pub(super) faulted: Cell<bool>,
     /// The way back to the kernel's stack; null before the first resume.
     pub(super) way: Cell<*const Way>,
     /// How the process ended, for the kernel to take.

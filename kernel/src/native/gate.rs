@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::panic;
 use std::thread;
 
@@ -13,13 +14,15 @@ const GRACE: u32 = 64;
 pub(super) struct NativeGate<'a> {
     pub(super) way: &'a Way,
     pub(super) control: &'a Control,
+    /// The stack pointer in the last trap.
+    pub(super) left_at: Cell<usize>,
 }
 
 impl Gate for NativeGate<'_> {
     #[inline]
     fn trap(&self, frame: &mut Frame) -> Flow {
         frame.unwinding = thread::panicking() && self.is_unwinding();
-        jump::suspend(self.way, self.control, &raw mut *frame);
+        jump::suspend(self.way, &self.left_at, &raw mut *frame);
         if matches!(frame.resume, Resume::Unwind) {
             self.unwind(frame);
         }

@@ -11,6 +11,8 @@
 //! prediction. It leaves both stacks exactly as corosensei 0.3.4 would, so that starting, ending,
 //! faulting and backtraces remain corosensei's: another version has to be checked against it.
 
+use std::cell::Cell;
+
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use hothouse_abi::Frame;
 
@@ -26,7 +28,7 @@ pub(super) type Way = Yielder<(), *mut Frame>;
 /// Suspends the process that calls it, until it is resumed.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(super) fn suspend(way: &Way, control: &Control, frame: *mut Frame) {
+pub(super) fn suspend(way: &Way, left_at: &Cell<usize>, frame: *mut Frame) {
     // SAFETY: a `Yielder` is the place of the parent's stack pointer. What is pushed here is what
     // `resume` and the coroutine's own resume take off again, in their order; the registers that
     // are neither pushed nor named are declared clobbered.
@@ -51,7 +53,7 @@ pub(super) fn suspend(way: &Way, control: &Control, frame: *mut Frame) {
             "pop rbp",
             inlateout("rdi") frame => _,
             inlateout("rdx") std::ptr::from_ref(way) => _,
-            inlateout("rcx") control.suspended_at.as_ptr() => _,
+            inlateout("rcx") left_at.as_ptr() => _,
             lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
             clobber_abi("sysv64"),
         );
@@ -59,19 +61,25 @@ pub(super) fn suspend(way: &Way, control: &Control, frame: *mut Frame) {
 }
 
 /// Runs the process until it suspends itself, and gives its frame; null when it has ended.
+/// `suspended_at` is its stack pointer as it is suspended in a trap; 0 before its first trap and
+/// after its end. Where corosensei makes the switch it stays 0.
 ///
 /// # Panics
 ///
 /// If it has ended before.
+///
+/// # Safety
+///
+/// The record lies at the base of the stack of a process that does not run, whose `suspended_at`
+/// this is.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(super) fn resume(fiber: &mut Fiber, control: &Control) -> *mut Frame {
-    let suspended_at = control.suspended_at.get();
-    if suspended_at == 0 {
-        return resume_by_call(fiber);
+pub(super) unsafe fn resume(control: &Control, suspended_at: &mut usize) -> *mut Frame {
+    if *suspended_at == 0 {
+        // SAFETY: the caller's promise.
+        return unsafe { resume_by_call(control, suspended_at) };
     }
     let frame: *mut Frame;
-    let left_at: usize;
     // SAFETY: the process is suspended in `suspend`, whose stack pointer and base these are. It
     // comes back to the label, by `suspend` or by the coroutine's end, with the stack as it was,
     // less what is pushed; the registers that are neither pushed nor named are declared clobbered.
@@ -84,32 +92,26 @@ pub(super) fn resume(fiber: &mut Fiber, control: &Control) -> *mut Frame {
             "2:",
             "pop rbx",
             lateout("rdi") frame,
-            inlateout("rsi") control.base => left_at,
-            in("rdx") suspended_at,
+            inlateout("rsi") std::ptr::from_ref(control) => *suspended_at,
+            in("rdx") *suspended_at,
             lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
             clobber_abi("sysv64"),
         );
     }
-    if left_at == 0 {
-        return ended(fiber, control);
+    if *suspended_at == 0 {
+        // SAFETY: the coroutine is the caller's. It has come to its end, or the fault handler
+        // brought it there; it only has not noticed. Its root has left `()` or, never, a panic as
+        // its result.
+        unsafe { (*control.fiber.get()).force_reset() };
+        return std::ptr::null_mut();
     }
     frame
-}
-
-#[cfg(target_arch = "x86_64")]
-#[cold]
-fn ended(fiber: &mut Fiber, control: &Control) -> *mut Frame {
-    control.suspended_at.set(0);
-    // SAFETY: the coroutine has come to its end, or the fault handler brought it there; it only
-    // has not noticed. Its root has left `()` or, never, a panic as its result.
-    unsafe { fiber.force_reset() };
-    std::ptr::null_mut()
 }
 
 /// Suspends the process that calls it, until it is resumed.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-pub(super) fn suspend(way: &Way, _control: &Control, frame: *mut Frame) {
+pub(super) fn suspend(way: &Way, _left_at: &Cell<usize>, frame: *mut Frame) {
     way.suspend(frame);
 }
 
@@ -118,16 +120,28 @@ pub(super) fn suspend(way: &Way, _control: &Control, frame: *mut Frame) {
 /// # Panics
 ///
 /// If it has ended before.
+///
+/// # Safety
+///
+/// The process of this record does not run.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-pub(super) fn resume(fiber: &mut Fiber, _control: &Control) -> *mut Frame {
-    resume_by_call(fiber)
+pub(super) unsafe fn resume(control: &Control, suspended_at: &mut usize) -> *mut Frame {
+    // SAFETY: the caller's promise.
+    unsafe { resume_by_call(control, suspended_at) }
 }
 
 #[inline]
-fn resume_by_call(fiber: &mut Fiber) -> *mut Frame {
+unsafe fn resume_by_call(control: &Control, suspended_at: &mut usize) -> *mut Frame {
+    // SAFETY: the coroutine is the kernel's alone, and by the caller's promise nobody resumes it.
+    let fiber = unsafe { &mut *control.fiber.get() };
     match fiber.resume(()) {
-        CoroutineResult::Yield(frame) => frame,
+        CoroutineResult::Yield(frame) => {
+            // SAFETY: set by the root of the process's stack, to a cell that is there as long as
+            // its program is.
+            *suspended_at = unsafe { (*control.left_at.get()).get() };
+            frame
+        }
         CoroutineResult::Return(()) => std::ptr::null_mut(),
     }
 }

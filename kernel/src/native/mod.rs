@@ -33,6 +33,7 @@ mod gate;
 mod heap;
 mod jump;
 mod panics;
+mod prefetch;
 mod registers;
 mod switch;
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod tests;
 
 pub(crate) use arena::Arena;
 pub use bare::bare_round_trips;
+pub(crate) use prefetch::prefetch;
 pub(crate) use switch::{Came, Native};
 
 /// Makes the host's thread and process ready for faults and panics of native processes.

@@ -1,14 +1,13 @@
 // The switch between the kernel's stack and a process's, and the frame that crosses it by address.
 #![allow(unsafe_code)]
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, UnsafeCell};
 use std::mem::ManuallyDrop;
 use std::panic::{self, AssertUnwindSafe};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::thread;
 
 use corosensei::Coroutine;
-use corosensei::stack::Stack as _;
 use hothouse_abi::{ExitStatus, Frame, Main, Value};
 
 use super::arena::{Arena, Stack};
@@ -17,6 +16,7 @@ use super::fault::{Fault, Trouble};
 use super::gate::NativeGate;
 use super::jump::{self, Fiber, Way};
 use super::panics;
+use super::prefetch::prefetch;
 
 /// One native process: its program and the stack that it runs on.
 ///
@@ -24,15 +24,15 @@ use super::panics;
 /// one. Dropped before its end it is forgotten as it stands: no destructor runs, and its stack is
 /// lost to the arena.
 pub(crate) struct Native {
-    // Forgotten, never dropped, while unfinished: to drop it would unwind the stack, and abort the
-    // host if the program objects.
-    coroutine: ManuallyDrop<Fiber>,
-    // invariant: points into the head of the coroutine's stack.
-    control: *mut Control,
+    // invariant: the head of the process's stack, which is at its base.
+    control: NonNull<Control>,
+    // See `jump::resume`.
+    suspended_at: usize,
     // invariant: null, or the frame of the trap in which the process is suspended.
     frame: *mut Frame,
-    faulted: bool,
 }
+
+const _: () = assert!(size_of::<Native>() == 24, "a switch reads all of it");
 
 /// Why a process came back to the kernel.
 #[derive(Debug)]
@@ -50,13 +50,12 @@ pub(crate) enum Came {
 impl Native {
     /// A process that will run `main` on `stack`, from its first [`Native::resume`] on.
     pub(crate) fn start(main: Main, stack: Stack) -> Native {
-        let control: *mut Control = stack.head().cast();
+        let control: NonNull<Control> = stack.head().cast();
         let guard = stack.guard();
-        let base = stack.base().get();
         let coroutine = Coroutine::with_stack(stack, move |way: &Way, ()| {
             // SAFETY: written below, before the first resume, and in place until the stack goes
             // back.
-            let control = unsafe { &*control };
+            let control = unsafe { control.as_ref() };
             control.end.set(Some(End::Status(run(main, way, control))));
         });
         // SAFETY: the head of a stack is HEAD bytes that are the process's own, at a multiple of
@@ -65,8 +64,9 @@ impl Native {
             control.write(Control {
                 handler: coroutine.trap_handler(),
                 guard,
-                base,
-                suspended_at: Cell::new(0),
+                fiber: UnsafeCell::new(ManuallyDrop::new(coroutine)),
+                left_at: Cell::new(ptr::null()),
+                faulted: Cell::new(false),
                 way: Cell::new(ptr::null()),
                 end: Cell::new(None),
                 panics: RefCell::new(Vec::new()),
@@ -77,12 +77,7 @@ impl Native {
                 grace: Cell::new(0),
             });
         }
-        Native {
-            coroutine: ManuallyDrop::new(coroutine),
-            control,
-            frame: ptr::null_mut(),
-            faulted: false,
-        }
+        Native { control, suspended_at: 0, frame: ptr::null_mut() }
     }
 
     /// Has a process that never ran not run its program: its next resume drops it, on the
@@ -98,7 +93,7 @@ impl Native {
 
     /// Whether it was resumed at least once.
     pub(crate) fn is_started(&self) -> bool {
-        self.coroutine.started()
+        self.fiber().started()
     }
 
     /// Runs the process until its next trap or its end.
@@ -126,14 +121,20 @@ impl Native {
         unsafe { self.frame.as_mut() }.expect("the process is suspended in a trap")
     }
 
+    /// Has the processor fetch the top of a suspended process's stack.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self) {
+        prefetch(ptr::without_provenance::<u8>(self.suspended_at), 0..8);
+    }
+
     /// Gives back the stack of a process that has ended; that of one that was cut off is abandoned.
     ///
     /// # Panics
     ///
     /// If it has not ended.
     pub(crate) fn finish(self, arena: &mut Arena) {
-        assert!(self.coroutine.done(), "only an ended process is finished");
-        let faulted = self.faulted;
+        assert!(self.fiber().done(), "only an ended process is finished");
+        let faulted = self.control().faulted.get();
         let stack = self.into_stack();
         if faulted {
             arena.abandon(stack);
@@ -150,21 +151,26 @@ impl Native {
         }
         // SAFETY: the coroutine never runs again and its stack is never reused, so that what lies
         // there stays valid for ever, as leaked values do.
-        unsafe { self.coroutine.force_reset() };
+        unsafe { (*self.control().fiber.get()).force_reset() };
         arena.abandon(self.into_stack());
     }
 
     fn control(&self) -> &Control {
         // SAFETY: written by `start`, in place until `into_stack`, shared only by reference.
-        unsafe { &*self.control }
+        unsafe { self.control.as_ref() }
+    }
+
+    fn fiber(&self) -> &Fiber {
+        // SAFETY: only `jump::resume` changes it, and while that runs `self` is borrowed mutably.
+        unsafe { &*self.control().fiber.get() }
     }
 
     #[inline(always)]
     fn switch(&mut self) -> Came {
-        let outer = control::enter(self.control);
-        // SAFETY: as in `control`, which can't be called while `coroutine` is borrowed.
-        let control = unsafe { &*self.control };
-        self.frame = jump::resume(&mut self.coroutine, control);
+        let outer = control::enter(self.control.as_ptr());
+        // SAFETY: `control` as in `Native::control`; it is at the base of the stack, and `self` is
+        // borrowed mutably, so that the process does not run.
+        self.frame = unsafe { jump::resume(self.control.as_ref(), &mut self.suspended_at) };
         control::leave(outer);
         if self.frame.is_null() { self.ended() } else { Came::Trapped }
     }
@@ -197,8 +203,8 @@ impl Native {
     }
 
     fn cut_off(&mut self, trouble: Trouble) -> Fault {
-        self.faulted = true;
         let control = self.control();
+        control.faulted.set(true);
         let fault = trouble.fault(control);
         if thread::panicking() {
             panics::leave_hook();
@@ -216,19 +222,21 @@ impl Native {
         // SAFETY: `this` is not dropped, so each is taken once. The process runs no more, so
         // nothing else refers to the record.
         unsafe {
-            ptr::drop_in_place(this.control);
-            ManuallyDrop::take(&mut this.coroutine).into_stack()
+            let fiber = ManuallyDrop::take(this.control.as_mut().fiber.get_mut());
+            ptr::drop_in_place(this.control.as_ptr());
+            fiber.into_stack()
         }
     }
 }
 
 impl Drop for Native {
     fn drop(&mut self) {
-        if self.coroutine.done() {
+        if self.fiber().done() {
             // SAFETY: nothing runs or lies on the stack any more, and `self` is going.
             unsafe {
-                ptr::drop_in_place(self.control);
-                ManuallyDrop::drop(&mut self.coroutine);
+                let fiber = ManuallyDrop::take(self.control.as_mut().fiber.get_mut());
+                ptr::drop_in_place(self.control.as_ptr());
+                drop(fiber);
             }
         }
     }
@@ -237,7 +245,8 @@ impl Drop for Native {
 /// The root of a process's stack. Nothing unwinds past it.
 fn run(main: Main, way: &Way, control: &Control) -> ExitStatus {
     control.way.set(way);
-    let gate = NativeGate { way, control };
+    let gate = NativeGate { way, control, left_at: Cell::new(0) };
+    control.left_at.set(&raw const gate.left_at);
     let result = panic::catch_unwind(AssertUnwindSafe(|| {
         if control.cancelled.get() {
             drop(main);

@@ -6,7 +6,8 @@
 
 use hothouse_abi::Tick;
 
-use super::{Asked, CpuId, Pick, Policy, Queue, Reason, Task};
+use super::line::Line;
+use super::{Asked, CpuId, Pick, Policy, Reason, Task, TaskId};
 
 /// First come, first served.
 ///
@@ -16,7 +17,7 @@ use super::{Asked, CpuId, Pick, Policy, Queue, Reason, Task};
 /// ```
 #[derive(Debug, Default)]
 pub struct Fifo {
-    ready: Queue,
+    ready: Line,
     asked: Asked,
 }
 
@@ -24,6 +25,12 @@ impl Fifo {
     /// With nobody ready.
     pub fn new() -> Fifo {
         Fifo::default()
+    }
+
+    /// The task that is so many places behind the next one, if that place is taken.
+    #[inline(always)]
+    pub(crate) fn ahead(&self, places: usize) -> Option<TaskId> {
+        self.ready.ahead(places)
     }
 }
 
@@ -36,6 +43,7 @@ impl Policy for Fifo {
         false
     }
 
+    #[inline(always)]
     fn enqueue(&mut self, task: &Task, _reason: Reason, _now: Tick) {
         self.asked.note(task);
         self.ready.push_back(task.id);
@@ -45,9 +53,15 @@ impl Policy for Fifo {
         self.ready.remove(task.id);
     }
 
+    #[inline(always)]
     fn pick_next(&mut self, cpu: CpuId, _now: Tick) -> Option<Pick> {
-        let task = self.asked.first(self.ready.iter(), cpu)?;
-        self.ready.remove(task);
+        let task = if self.asked.is_empty() {
+            self.ready.pop_front()?
+        } else {
+            let first = self.asked.first(self.ready.iter(), cpu)?;
+            self.ready.remove(first);
+            first
+        };
         Some(Pick { task, slice: None })
     }
 }

@@ -33,6 +33,7 @@ mod edf;
 mod eevdf;
 mod fair;
 mod fifo;
+mod line;
 mod lottery;
 mod mlfq;
 mod ordered;
@@ -54,6 +55,7 @@ mod timeline;
 mod urgent;
 mod weights;
 
+use std::any::Any;
 use std::rc::Rc;
 
 use hothouse_abi::{Class, Pid, Scheduling, Span, Tick};
@@ -90,25 +92,27 @@ pub struct CpuId(pub u32);
 pub struct TaskId(pub u32);
 
 /// What a policy knows of a process.
+// In this order, since what each turn on a CPU looks at shares a cache line that way.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Task {
     /// Its number.
     pub id: TaskId,
-    /// Its pid.
-    pub pid: Pid,
     /// Its effective nice level, -20 (first) to 19 (last): what it inherits through locks is
     /// included.
     pub nice: i8,
-    /// What is left of its burst; `None` while it is not known.
-    pub burst: Option<Span>,
     /// Its effective class.
     pub class: Class,
+    /// What it asked for itself, nothing inherited.
+    pub scheduling: Rc<Scheduling>,
+    /// What is left of its burst; `None` while it is not known.
+    pub burst: Option<Span>,
+    /// Its pid.
+    pub pid: Pid,
     /// When its job is to be done: the effective absolute deadline.
     pub deadline: Option<Tick>,
     /// Its effective period.
     pub period: Option<Span>,
-    /// What it asked for itself, nothing inherited.
-    pub scheduling: Rc<Scheduling>,
 }
 
 impl Task {
@@ -250,7 +254,7 @@ pub struct Running {
 /// assert_eq!(lifo.pick_next(CpuId(0), Tick::ZERO).unwrap().task, TaskId(1));
 /// ```
 #[expect(unused_variables, reason = "defaults that do nothing; the names belong to the docs")]
-pub trait Policy {
+pub trait Policy: Any {
     /// The policy with its parameters, as it can be asked for again: `"rr:slice=10ms"`.
     fn spec(&self) -> String;
 

@@ -27,20 +27,28 @@ impl Links {
     }
 
     /// Whether the task is in one of the lists.
+    #[inline]
     pub fn contains(&self, id: TaskId) -> bool {
         self.0.get(id.0 as usize).is_some_and(|link| link.prev != UNLINKED)
     }
 
     /// Readies the link of a task for use.
+    #[inline(always)]
     fn claim(&mut self, id: TaskId) {
-        assert!(id.0 < UNLINKED, "task numbers are below {UNLINKED}");
         let index = id.0 as usize;
         if index >= self.0.len() {
-            self.0.resize(index + 1, Link { prev: UNLINKED, next: NONE });
+            self.grow(id);
         }
         assert!(self.0[index].prev == UNLINKED, "a task is queued once, {id:?} is queued already");
     }
 
+    #[cold]
+    fn grow(&mut self, id: TaskId) {
+        assert!(id.0 < UNLINKED, "task numbers are below {UNLINKED}");
+        self.0.resize(id.0 as usize + 1, Link { prev: UNLINKED, next: NONE });
+    }
+
+    #[inline]
     fn at(&mut self, index: u32) -> &mut Link {
         &mut self.0[index as usize]
     }
@@ -91,6 +99,7 @@ impl List {
     /// # Panics
     ///
     /// If it is in a list already.
+    #[inline(always)]
     pub fn push_back(&mut self, links: &mut Links, id: TaskId) {
         links.claim(id);
         *links.at(id.0) = Link { prev: self.tail, next: NONE };
@@ -136,6 +145,7 @@ impl List {
     /// # Panics
     ///
     /// If it is in no list.
+    #[inline(always)]
     pub fn remove(&mut self, links: &mut Links, id: TaskId) {
         assert!(links.contains(id), "only a queued task is taken out, {id:?} is not queued");
         let Link { prev, next } = *links.at(id.0);
@@ -196,6 +206,7 @@ impl Queue {
     }
 
     /// Whether this task is in it.
+    #[inline]
     pub fn contains(&self, id: TaskId) -> bool {
         self.links.contains(id)
     }
@@ -205,6 +216,7 @@ impl Queue {
     /// # Panics
     ///
     /// If it is in the queue already.
+    #[inline]
     pub fn push_back(&mut self, id: TaskId) {
         self.list.push_back(&mut self.links, id);
     }
@@ -233,6 +245,7 @@ impl Queue {
     /// # Panics
     ///
     /// If it is not in the queue.
+    #[inline]
     pub fn remove(&mut self, id: TaskId) {
         self.list.remove(&mut self.links, id);
     }

@@ -26,8 +26,7 @@ impl Sys<'_> {
         name: impl Into<Name>,
         data: impl Into<Value>,
     ) -> Result<(), Errno> {
-        let trap = Trap::Send { pid, name: name.into(), data: data.into() };
-        call!(self, trap, Resume::Unit => ())
+        call!(self, Trap::Send { pid, name: name.into(), data: data.into() }, Resume::Unit => ())
     }
 
     /// Sends an event to the owner of a service name.
@@ -70,8 +69,8 @@ impl Sys<'_> {
     /// after an interrupting handler.
     #[inline]
     pub fn receive_event(&self, filter: Filter, timeout: Option<Duration>) -> Result<Event, Errno> {
-        let trap = Trap::Receive { filter, timeout: timeout.map(Into::into) };
-        call!(self, trap, owned Resume::Event(event) => event)
+        let timeout = timeout.map(Into::into);
+        call!(self, Trap::Receive { filter, timeout }, event)
     }
 
     /// Takes the next event of any kind, or waits for one.
@@ -82,7 +81,7 @@ impl Sys<'_> {
     #[inline]
     pub fn next_event(&self, timeout: Option<Duration>) -> Result<Event, Errno> {
         let trap = Trap::NextEvent { timeout: timeout.map(Into::into) };
-        call!(self, trap, owned Resume::Event(event) => event)
+        call!(self, trap, event)
     }
 
     /// Takes the next event, of any kind, that has one of these names, or waits for one. All
@@ -107,7 +106,7 @@ impl Sys<'_> {
     ) -> Result<Event, Errno> {
         let names = names.into_iter().map(Into::into).collect();
         let trap = Trap::FilterEvent { names, remote: false, timeout: timeout.map(Into::into) };
-        call!(self, trap, owned Resume::Event(event) => event)
+        call!(self, trap, event)
     }
 
     /// The next event of any kind, which stays queued.
@@ -151,9 +150,9 @@ impl Sys<'_> {
         data: impl Into<Value>,
         timeout: Option<Duration>,
     ) -> Result<Event, Errno> {
+        let timeout = timeout.map(Into::into);
         let (name, data) = (name.into(), data.into());
-        let trap = Trap::Call { pid, name, data, timeout: timeout.map(Into::into) };
-        call!(self, trap, owned Resume::Event(reply) => reply)
+        call!(self, Trap::Call { pid, name, data, timeout }, event)
     }
 
     /// Answers a request made by [`call`](Sys::call). The reply has the request's name.
@@ -173,12 +172,15 @@ impl Sys<'_> {
     /// `ENAMETOOLONG`.
     #[inline]
     pub fn reply(&self, request: &Event, data: impl Into<Value>) -> Result<(), Errno> {
-        let trap = Trap::Reply {
-            pid: request.sender,
-            token: request.token,
-            name: request.name.clone(),
-            data: data.into(),
-        };
-        call!(self, trap, Resume::Unit => ())
+        call!(
+            self,
+            Trap::Reply {
+                pid: request.sender,
+                token: request.token,
+                name: request.name.clone(),
+                data: data.into(),
+            },
+            Resume::Unit => ()
+        )
     }
 }
