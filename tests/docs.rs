@@ -42,3 +42,16 @@ fn the_message_that_is_shown_is_the_one_that_comes() {
     let found = read("ticker.toml", text).expect_err("it is wrong").to_string();
     assert_eq!(found, message);
 }
+
+#[test]
+fn the_comparison_of_the_readme_is_what_the_command_prints() {
+    let mut blocks = blocks(include_str!("../README.md")).into_iter();
+    let (_, command) =
+        blocks.find(|(_, text)| text.starts_with("hothouse compare")).expect("a comparison");
+    let (_, shown) = blocks.next().expect("its output");
+    let args: Vec<&str> = command.split_whitespace().skip(1).collect();
+    let ran = crate::command::hothouse(&args).env("COLUMNS", "100").output();
+    let ran = crate::command::Ran::from(ran.expect("the command runs"));
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    assert_eq!(ran.out.trim_end(), shown);
+}
