@@ -166,13 +166,19 @@ fn letter(task: usize) -> char {
     LETTERS.chars().nth(task).unwrap_or('*')
 }
 
-/// How much time a column stands for, and how many columns there are: the least step of 1, 2 or 5
-/// times a power of ten nanoseconds with which all fits.
+/// The first digits of how much time a column may stand for.
+const ROUND: [u64; 10] = [10, 12, 15, 20, 25, 30, 40, 50, 60, 80];
+
+/// How much time a column stands for, and how many columns there are: the least round step with which
+/// all fits.
 fn scale(end: u64, room: u64) -> Option<(u64, u64)> {
     if end == 0 {
         return None;
     }
-    let steps = (0..19).flat_map(|power| [1, 2, 5].map(|digit| digit * 10u64.pow(power)));
+    let small = [1, 2, 3, 4, 5, 6, 8].into_iter();
+    let large =
+        (0..18).flat_map(|power| ROUND.map(|digits| digits.saturating_mul(10u64.pow(power))));
+    let steps = small.chain(large);
     let fits = |step: &u64| end.div_ceil(*step) <= room;
     let step = steps.into_iter().find(fits)?;
     Some((step, end.div_ceil(step)))
