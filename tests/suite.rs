@@ -92,6 +92,12 @@ mod lua_kill;
 mod lua_sigaction;
 // From Lua: events and names.
 mod lua_events;
+// A machine under an oracle: what is a choice.
+mod oracle;
+// Classic faulty protocols, and their mended twins.
+mod bugs;
+// The search through schedules.
+mod explore;
 // Ties: what happens first at one instant.
 mod order;
 // Conditions and signals.

@@ -25,6 +25,8 @@ pub enum StreamKind {
     Faults = 4,
     /// A workload's generator; the id is its number.
     Workload = 5,
+    /// A search through schedules; the id is the number of the run.
+    Exploration = 6,
 }
 
 /// A stream of random numbers.

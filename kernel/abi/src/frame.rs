@@ -13,13 +13,16 @@ pub struct Frame {
     /// Set by the gate when a destructor makes the trap while its stack unwinds: such a trap never
     /// parks.
     pub unwinding: bool,
+    /// Set by the gate of a body that can't wait here, for instance between frames of C code: such
+    /// a trap is not put off.
+    pub atomic: bool,
 }
 
 impl Frame {
     /// A frame that asks for `trap`.
     #[inline]
     pub fn new(trap: Trap) -> Frame {
-        Frame { trap, resume: Resume::Unit, unwinding: false }
+        Frame { trap, resume: Resume::Unit, unwinding: false, atomic: false }
     }
 }
 

@@ -23,7 +23,7 @@ pub enum Resume {
     /// `wait_barrier`: whether this process opened it. Locks: whether the last owner died.
     /// `unrepeatable`: whether the run is one that must be repeatable.
     Flag(bool),
-    /// `random`.
+    /// `random`, `choose`, `create_cell`.
     Number(u64),
     /// `nice`.
     Nice(i8),

@@ -294,6 +294,20 @@ traps! {
     };
     /// Draws from the caller's random stream.
     Random "random";
+    /// Draws a number up to `last`: an input that a search goes through.
+    Choose "choose" {
+        /// The greatest number.
+        last: u64,
+    };
+    /// Makes a number for memory that processes share.
+    CreateCell "create_cell";
+    /// Says that shared memory is about to be read or written.
+    Access "access" {
+        /// Which.
+        cell: u64,
+        /// Whether it may be written.
+        write: bool,
+    };
     /// Makes a lock.
     CreateLock "create_lock" {
         /// Of which kind.

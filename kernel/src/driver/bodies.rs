@@ -243,13 +243,13 @@ impl Bodies {
                 if let ExitStatus::Panicked(message) = &status {
                     machine.say(key, &format!("panicked: {message}"));
                 }
-                machine.ended(key, status);
+                machine.returned(key, status);
             }
             Came::Faulted(fault) => {
                 machine.say(key, &format!("ended by {}: {}", fault.signal, fault.what));
                 machine.counters.abandoned += 1;
                 machine.record(key, What::Faulted { signal: fault.signal });
-                machine.ended(key, fault.status());
+                machine.returned(key, fault.status());
             }
         }
         self.give_memory_back(&machine);
@@ -294,7 +294,7 @@ impl Bodies {
         if let Slot::Stepped(body) = std::mem::replace(&mut self.slots[key], Slot::Empty) {
             drop_quietly(body);
         }
-        shared.machine().ended(key, status);
+        shared.machine().returned(key, status);
         false
     }
 

@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::bodies::{Bodies, Shared};
-use super::kernel::{Interrupt, Kernel};
+use super::kernel::{About, Interrupt, Kernel};
 use crate::console::{Console, StdConsole};
 use crate::error::RunError;
 use crate::limits::{Costs, Limits};
 use crate::machine::{Machine, Settings};
 use crate::native::Arena;
+use crate::oracle::{Exploration, Oracle};
 use crate::policy::{Fifo, Policy};
 use crate::trace::{Listener, Record, TraceHash};
 
@@ -26,6 +27,7 @@ pub struct Builder {
     limits: Limits,
     console: Box<dyn Console>,
     listeners: Vec<Box<dyn Listener>>,
+    oracle: Option<(Box<dyn Oracle>, Exploration)>,
     hash: bool,
     repeatable: bool,
     admission: bool,
@@ -43,6 +45,7 @@ impl Builder {
             limits: Limits::default(),
             console: Box::new(StdConsole),
             listeners: Vec::new(),
+            oracle: None,
             hash: false,
             repeatable: false,
             admission: false,
@@ -87,6 +90,12 @@ impl Builder {
         self
     }
 
+    /// Lets an oracle decide what the run leaves open, instead of the policy. The costs of the
+    /// machine should then be 0, so that no trap takes time.
+    pub fn oracle(self, oracle: impl Oracle + 'static, how: Exploration) -> Builder {
+        Builder { oracle: Some((Box::new(oracle), how)), ..self }
+    }
+
     /// Whether the report has a hash of the trace. It costs time for every record.
     pub fn hash(self, hash: bool) -> Builder {
         Builder { hash, ..self }
@@ -125,8 +134,22 @@ impl Builder {
         let reserve = self.limits.spare_stacks;
         let arena = Arena::with_reserve(self.limits.stack_bytes, slots, reserve)
             .map_err(RunError::Stacks)?;
+        let (machine, about) = self.machine();
+        let shared = Shared::new(machine);
+        let bodies = Bodies::new(arena, &shared);
+        Ok(Kernel::new(shared, bodies, about))
+    }
+
+    /// The machine, and what the kernel keeps beside it.
+    pub(super) fn machine(self) -> (Machine, About) {
         let hash = self.hash.then(|| Rc::new(RefCell::new(TraceHash::new())));
-        let policy_spec = self.policy.spec();
+        let about = About {
+            seed: self.seed,
+            policy: self.policy.spec(),
+            hash: hash.clone(),
+            interrupt: self.interrupt,
+            real_time: self.real_time,
+        };
         let machine = Machine::new(Settings {
             policy: self.policy,
             cpus: self.cpus,
@@ -134,21 +157,12 @@ impl Builder {
             costs: self.costs,
             limits: self.limits,
             console: self.console,
-            listener: listener(self.listeners, hash.clone()),
+            listener: listener(self.listeners, hash),
+            oracle: self.oracle,
             repeatable: self.repeatable,
             admission: self.admission,
         });
-        let shared = Shared::new(machine);
-        let bodies = Bodies::new(arena, &shared);
-        Ok(Kernel::new(
-            shared,
-            bodies,
-            self.seed,
-            policy_spec,
-            hash,
-            self.interrupt,
-            self.real_time,
-        ))
+        (machine, about)
     }
 }
 

@@ -15,7 +15,7 @@ use super::builder::Builder;
 use super::realtime::Pace;
 use super::report::{End, Report};
 use crate::limits::Costs;
-use crate::machine::{Action, Held, Next};
+use crate::machine::{Action, Counters, Held, Next};
 use crate::trace::TraceHash;
 
 /// A machine with its processes, driven by the host.
@@ -44,13 +44,18 @@ use crate::trace::TraceHash;
 pub struct Kernel {
     shared: Rc<Shared>,
     bodies: Bodies,
-    seed: u64,
-    policy: String,
-    hash: Option<Rc<RefCell<TraceHash>>>,
-    interrupt: Interrupt,
+    about: About,
     /// Set from the first run on, in real time.
     pace: Option<Pace>,
-    real_time: bool,
+}
+
+/// What the kernel keeps beside its machine.
+pub(super) struct About {
+    pub(super) seed: u64,
+    pub(super) policy: String,
+    pub(super) hash: Option<Rc<RefCell<TraceHash>>>,
+    pub(super) interrupt: Interrupt,
+    pub(super) real_time: bool,
 }
 
 /// Until when a run goes on.
@@ -125,16 +130,33 @@ impl Kernel {
         Builder::new()
     }
 
-    pub(super) fn new(
-        shared: Rc<Shared>,
-        bodies: Bodies,
-        seed: u64,
-        policy: String,
-        hash: Option<Rc<RefCell<TraceHash>>>,
-        interrupt: Interrupt,
-        real_time: bool,
-    ) -> Kernel {
-        Kernel { shared, bodies, seed, policy, hash, interrupt, pace: None, real_time }
+    pub(super) fn new(shared: Rc<Shared>, bodies: Bodies, about: About) -> Kernel {
+        Kernel { shared, bodies, about, pace: None }
+    }
+
+    /// Kills all processes and starts over as if just built with these settings, but for the size
+    /// of stacks and the bound on processes: stacks that were used before are used again, which
+    /// makes short runs much cheaper than a kernel for each.
+    ///
+    /// ```
+    /// use hothouse_abi::{ExitStatus, Program};
+    /// use hothouse_kernel::{End, Kernel};
+    ///
+    /// let mut kernel = Kernel::builder().build()?;
+    /// for seed in 0..3 {
+    ///     kernel.restart(Kernel::builder().seed(seed));
+    ///     let pid = kernel.spawn("init", Program::native(|_| ExitStatus::Exited(7.into())))?;
+    ///     assert_eq!(pid.number(), 1);
+    ///     assert!(matches!(kernel.run(), End::Done));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn restart(&mut self, builder: Builder) {
+        self.kill_all();
+        let (machine, about) = builder.machine();
+        *self.shared.machine() = machine;
+        self.about = about;
+        self.pace = None;
     }
 
     /// Starts a process from outside: a child of pid 0, as root. It runs when the policy picks it.
@@ -190,6 +212,11 @@ impl Kernel {
     /// What is known of a live process.
     pub fn process(&self, pid: Pid) -> Option<ProcessInfo> {
         self.shared.machine().info(pid)
+    }
+
+    /// What happened so far, in numbers.
+    pub fn counters(&self) -> Counters {
+        self.shared.machine().counters
     }
 
     /// All live processes, in order of pid.
@@ -282,7 +309,7 @@ impl Kernel {
     /// it that only say who runs. `None`: time moved on.
     #[inline(always)]
     fn step_towards(&mut self, limit: Tick, single: bool) -> Option<Stepped> {
-        if self.interrupt.is_raised()
+        if self.about.interrupt.is_raised()
             && let Some(end) = self.interrupted()
         {
             return Some(Stepped::End(end));
@@ -293,7 +320,7 @@ impl Kernel {
         drop(machine);
         match next {
             Next::Run(key) => {
-                let stop = if single { &ALWAYS } else { &*self.interrupt.0 };
+                let stop = if single { &ALWAYS } else { &*self.about.interrupt.0 };
                 self.bodies.run(&self.shared, key, stop);
                 self.bodies.unwind_victims(&self.shared);
                 Some(Stepped::Ran)
@@ -321,9 +348,9 @@ impl Kernel {
     }
 
     fn advance(&mut self, to: Tick) {
-        let reached = if self.real_time {
+        let reached = if self.about.real_time {
             let pace = self.pace.get_or_insert_with(Pace::new);
-            pace.wait_until(to, || self.interrupt.is_raised())
+            pace.wait_until(to, || self.about.interrupt.is_raised())
         } else {
             to
         };
@@ -339,7 +366,7 @@ impl Kernel {
             return Some(End::Done);
         }
         let Some(init) = machine.table.find(INIT) else { return Some(End::Idle) };
-        if self.real_time && machine.awaits(init, Signal::SIGINT) {
+        if self.about.real_time && machine.awaits(init, Signal::SIGINT) {
             drop(machine);
             if self.now() >= limit {
                 return Some(End::Stopped);
@@ -352,8 +379,8 @@ impl Kernel {
     }
 
     fn interrupted(&mut self) -> Option<End> {
-        self.interrupt.take();
-        if self.real_time && self.kill(INIT, Signal::SIGINT).is_ok() {
+        self.about.interrupt.take();
+        if self.about.real_time && self.kill(INIT, Signal::SIGINT).is_ok() {
             return None;
         }
         Some(End::Interrupted)
@@ -384,13 +411,13 @@ impl Kernel {
         drop(machine);
         Report {
             now,
-            seed: self.seed,
-            policy: self.policy.clone(),
+            seed: self.about.seed,
+            policy: self.about.policy.clone(),
             counters,
             cpus,
             records,
             processes: self.processes(),
-            hash: self.hash.as_ref().map(|hash| hash.borrow().value()),
+            hash: self.about.hash.as_ref().map(|hash| hash.borrow().value()),
             unrepeatable,
             held: self.held(),
         }
@@ -415,6 +442,9 @@ impl Drop for Kernel {
 
 impl fmt::Debug for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kernel").field("seed", &self.seed).field("policy", &self.policy).finish()
+        f.debug_struct("Kernel")
+            .field("seed", &self.about.seed)
+            .field("policy", &self.about.policy)
+            .finish()
     }
 }

@@ -58,7 +58,7 @@ impl Machine {
     #[inline(always)]
     pub(super) fn dispatch(&mut self) -> Option<Key> {
         // On a machine with one CPU that is what the round comes to.
-        if self.cpus.len() == 1
+        if self.is_plain
             && self.cpus[0].phase == Phase::Idle
             && self.woken.is_empty()
             && self.ready > 0
@@ -135,21 +135,30 @@ impl Machine {
     fn pick(&mut self, cpu: usize) -> bool {
         let id = CpuId(cpu as u32);
         let Some(Pick { task, slice }) = self.policy.pick_next(id, self.now) else { return false };
-        let key = task.0 as Key;
         self.ready -= 1;
+        self.place_on(task.0 as Key, id, slice);
+        true
+    }
+
+    /// Gives an idle CPU to a process that was ready.
+    #[inline]
+    pub(super) fn place_on(&mut self, key: Key, id: CpuId, slice: Option<Span>) {
         self.counters.dispatches += 1;
         let process = &mut self.table[key];
         assert!(process.state == State::Ready, "invariant: policies pick from the ready");
         process.account(self.now);
         process.state = State::Running(id);
-        let cpu = &mut self.cpus[cpu];
+        let cpu = &mut self.cpus[id.0 as usize];
         cpu.phase = Phase::Code;
         self.idle -= 1;
         cpu.current = Some(key);
         cpu.slice_left = slice;
         cpu.ran = Span::ZERO;
         self.record(key, What::Dispatched);
-        true
+    }
+
+    pub(super) fn is_idle(&self, cpu: usize) -> bool {
+        self.cpus[cpu].phase == Phase::Idle
     }
 
     /// Takes a running process off its CPU, with the account of what it used.
@@ -309,6 +318,9 @@ impl Machine {
     /// Lets the idle CPUs pick, lowest first, and then those who woke and were not picked preempt.
     /// Returns whether any CPU changed hands.
     fn settle(&mut self) -> bool {
+        if self.explored.is_some() {
+            return self.pick_by_oracle();
+        }
         let dispatches = self.counters.dispatches;
         for cpu in 0..self.cpus.len() {
             if self.ready == 0 || self.idle == 0 {

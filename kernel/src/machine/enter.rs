@@ -26,7 +26,7 @@ impl Machine {
     /// that before its answer, and with no answer it waits.
     pub(super) fn enter(&mut self, key: Key) -> Entry {
         loop {
-            if let Some(signal) = self.deliverable(key) {
+            if let Some(signal) = self.deliverable(key).filter(|_| !self.is_ending(key)) {
                 match self.deliver(key, signal) {
                     Some(entry) => return entry,
                     None => continue,
@@ -44,6 +44,11 @@ impl Machine {
             process.task.burst = None;
             if process.has_answer() {
                 return Entry::Run;
+            }
+            if process.wait.is_none()
+                && let Some(entry) = self.carry_out(key)
+            {
+                return entry;
             }
             match self.look_again(key) {
                 Some(answer) => self.table[key].set_answer(answer),

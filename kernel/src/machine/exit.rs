@@ -57,6 +57,7 @@ impl Machine {
 
     /// Takes from a process what it was doing or waiting for, and what it was going to get.
     pub(super) fn break_off(&mut self, key: Key) {
+        self.drop_held(key);
         let process = &mut self.table[key];
         process.drop_answer();
         process.task.burst = None;
@@ -115,15 +116,20 @@ impl Machine {
             self.victims.retain(|&victim| victim != key);
             return self.bury(key);
         }
+        let status = self.final_status(key, status);
+        self.depart(key);
+        self.bury_as(key, status);
+    }
+
+    /// The status with which a process ends that was perhaps ending already.
+    pub(super) fn final_status(&mut self, key: Key, status: ExitStatus) -> ExitStatus {
         let first = self.table[key].rare.as_mut().and_then(|rare| rare.exiting.take());
-        let status = match (first, status) {
+        match (first, status) {
             // Told again after the hooks, with the place.
             (Some(ExitStatus::Panicked(_)), again @ ExitStatus::Panicked(_)) => again,
             (Some(first), _) => first,
             (None, status) => status,
-        };
-        self.depart(key);
-        self.bury_as(key, status);
+        }
     }
 
     /// Removes a dead process that was unwound, and tells those who are to know.
@@ -148,6 +154,7 @@ impl Machine {
         let exit =
             Exit { pid: process.pid(), status, cpu_time: process.cpu_time, ended_at: self.now };
         let rare = process.rare.take();
+        self.tell_oracle(key, &exit);
         self.table.vacate(key);
         self.counters.ended += 1;
         self.tell_parent(parent, &exit);

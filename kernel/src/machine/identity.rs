@@ -6,6 +6,7 @@ use hothouse_abi::{Bytes, Errno, Name, Pid, ProcessInfo, Resume, StateInfo};
 
 use super::process::{Key, Process, State};
 use super::{Machine, Outcome};
+use crate::oracle::Choice;
 use crate::stream::{Stream, StreamKind};
 use crate::trace::What;
 
@@ -110,14 +111,39 @@ impl Machine {
 
     /// `random`: each process has a stream of its own.
     pub(super) fn random(&mut self, key: Key) -> Outcome {
+        let drawn = self.stream(key).next_u64();
+        self.input(key, drawn, u64::MAX)
+    }
+
+    /// `choose`.
+    pub(super) fn choose_input(&mut self, key: Key, last: u64) -> Outcome {
+        let stream = self.stream(key);
+        let drawn = match last.checked_add(1) {
+            Some(count) => stream.below(count),
+            None => stream.next_u64(),
+        };
+        self.input(key, drawn, last)
+    }
+
+    fn stream(&mut self, key: Key) -> &mut Stream {
         let seed = self.seed;
         let process = &mut self.table[key];
         let pid = process.pid().number();
-        let stream = process
-            .rare()
-            .stream
-            .get_or_insert_with(|| Stream::derive(seed, StreamKind::Process, pid));
-        Outcome::Answer(Resume::Number(stream.next_u64()))
+        let stream = &mut process.rare().stream;
+        stream.get_or_insert_with(|| Stream::derive(seed, StreamKind::Process, pid))
+    }
+
+    /// What an oracle says instead of what was drawn.
+    fn input(&mut self, key: Key, drawn: u64, last: u64) -> Outcome {
+        let pid = self.table[key].pid();
+        let chosen = self.choose(&Choice::Input { pid, drawn, last });
+        Outcome::Answer(Resume::Number(chosen.unwrap_or(drawn)))
+    }
+
+    /// `create_cell`.
+    pub(super) fn create_cell(&mut self) -> Outcome {
+        self.last_cell += 1;
+        Outcome::Answer(Resume::Number(self.last_cell))
     }
 
     /// `log`.

@@ -10,6 +10,7 @@ mod deadlock;
 mod enter;
 mod events;
 mod exit;
+mod explored;
 mod identity;
 mod inject;
 #[cfg(feature = "invariants")]
@@ -25,6 +26,8 @@ mod signals;
 mod spawn;
 mod table;
 mod timers;
+mod touches;
+mod turns;
 mod urgency;
 mod wait;
 mod waiters;
@@ -46,6 +49,7 @@ pub(crate) use self::clock::{Alarm, Next};
 pub(crate) use self::process::Key;
 
 use self::cpu::Cpu;
+use self::explored::Explored;
 use self::locks::Locks;
 use self::process::State;
 use self::scheduler::Scheduler;
@@ -53,6 +57,7 @@ use self::table::Table;
 use crate::console::Console;
 use crate::error::RunError;
 use crate::limits::{Costs, Limits};
+use crate::oracle::{Exploration, Oracle};
 use crate::policy::{Policy, Running};
 use crate::timers::Timers;
 use crate::trace::{Listener, Record, What};
@@ -66,6 +71,7 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) console: Box<dyn Console>,
     pub(crate) listener: Option<Box<dyn Listener>>,
+    pub(crate) oracle: Option<(Box<dyn Oracle>, Exploration)>,
     /// Whether what cannot be repeated is an error to the program that does it.
     pub(crate) repeatable: bool,
     /// Whether those whose reservation does not fit are refused.
@@ -108,12 +114,19 @@ pub(crate) struct Machine {
     names: HashMap<Name, Pid, FxBuildHasher>,
     locks: Locks,
     last_timer: u64,
+    last_cell: u64,
     /// Exit records that no parent has read.
     unread: usize,
     seed: u64,
     costs: Costs,
     console: Box<dyn Console>,
     listener: Option<Box<dyn Listener>>,
+    /// Set when an oracle decides.
+    explored: Option<Box<Explored>>,
+    /// Whether there is a listener or an oracle, who must see each trap.
+    watched: bool,
+    /// Whether there is one CPU, and the policy says who gets it.
+    is_plain: bool,
     repeatable: bool,
     admission: bool,
     steps_here: u64,
@@ -245,10 +258,14 @@ impl Machine {
             names: HashMap::default(),
             locks: Locks::default(),
             last_timer: 0,
+            last_cell: 0,
             unread: 0,
             seed: settings.seed,
             costs: settings.costs,
             console: settings.console,
+            watched: settings.listener.is_some() || settings.oracle.is_some(),
+            is_plain: settings.cpus <= 1 && settings.oracle.is_none(),
+            explored: settings.oracle.map(Explored::new),
             listener: settings.listener,
             repeatable: settings.repeatable,
             admission: settings.admission,
@@ -282,9 +299,8 @@ impl Machine {
         if !self.costs.trap.is_zero() {
             process.debt += self.costs.trap;
         }
-        if self.listener.is_some() {
-            let (name, kind) = (frame.trap.name(), frame.trap.kind());
-            self.record(key, What::Trap { name, kind });
+        if self.watched && self.show_or_hold(key, frame) {
+            return After::Leave;
         }
         if frame.unwinding && frame.trap.parks() {
             frame.resume = Resume::Error(Errno::EINTR);
@@ -371,6 +387,9 @@ impl Machine {
             Trap::Diagnose { text } => self.diagnose(key, text).put(answer),
             Trap::Unrepeatable { why } => self.note_unrepeatable(key, why).put(answer),
             Trap::Random => self.random(key).put(answer),
+            Trap::Choose { last } => self.choose_input(key, *last).put(answer),
+            Trap::CreateCell => self.create_cell().put(answer),
+            Trap::Access { .. } => Resume::Unit.put(answer),
             Trap::CreateLock { kind } => self.create_lock(key, *kind).put(answer),
             Trap::DestroyLock { id } => self.destroy_lock(*id).put(answer),
             Trap::Lock { id, timeout } => self.lock(key, *id, *timeout).put(answer),

@@ -59,6 +59,11 @@ impl Table {
         key
     }
 
+    /// The pid that the next process gets.
+    pub(crate) fn next_pid(&self) -> Pid {
+        Pid::new(self.last_pid + 1)
+    }
+
     /// From now on the process is no one's to find.
     pub(crate) fn hide(&mut self, key: Key) {
         self.processes[key].state = State::Dead;

@@ -50,6 +50,7 @@ impl Hand {
             limits,
             console: Box::new(Captured::default()),
             listener: None,
+            oracle: None,
             repeatable: false,
             admission: false,
         });

@@ -31,14 +31,17 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod explore;
 pub mod json;
 pub mod sim;
 
+pub use explore::explore;
 pub use hothouse_abi as abi;
 pub use hothouse_kernel::{
-    Action as HostAction, Builder, Captured, Console, Costs, Counters, CpuReport, Deadlock, End,
-    Held, Interrupt, Kernel, Limits, Report, RunError, StdConsole, Stream, StreamKind, Until,
-    Waiter, bare_round_trips, policy, trace,
+    Action as HostAction, Builder, Candidate, Captured, Choice, Console, Costs, Counters,
+    CpuReport, Deadlock, End, Exploration, Held, Interrupt, Kernel, Limits, Object, Oracle, Report,
+    RunError, StdConsole, Step, Stream, StreamKind, Touches, Until, Waiter, bare_round_trips,
+    policy, trace,
 };
 pub use hothouse_lua as lua;
 pub use hothouse_sys::*;
@@ -52,3 +55,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/policies.md")]
 struct Policies;
+
+/// The examples of the chapter on the search, as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/explore.md")]
+struct ExploreDocs;

@@ -19,7 +19,7 @@ type Build = fn(&mut Args<'_, '_>) -> Result<Trap, Fault>;
 #[derive(Clone, Copy)]
 pub(crate) struct Call(&'static str, Build, Shape);
 
-const CALLS: [Call; 56] = [
+const CALLS: [Call; 57] = [
     Call("getpid", |_| Ok(Trap::Getpid), Shape::Plain),
     Call("getppid", |_| Ok(Trap::Getppid), Shape::Plain),
     Call("getuser", |_| Ok(Trap::Getuser), Shape::Plain),
@@ -93,6 +93,7 @@ const CALLS: [Call; 56] = [
     Call("log", |a| Ok(Trap::Log { text: a.text(0)?.into() }), Shape::Plain),
     Call("diagnose", diagnose, Shape::Plain),
     Call("random", |_| Ok(Trap::Random), Shape::Plain),
+    Call("choose", |a| Ok(Trap::Choose { last: a.count(0)?.max(1) - 1 }), Shape::Plain),
     Call("create_lock", create_lock, Shape::Plain),
     Call("destroy_lock", |a| Ok(Trap::DestroyLock { id: a.lock(0)? }), Shape::Plain),
     Call("lock", |a| Ok(Trap::Lock { id: a.lock(0)?, timeout: a.timeout(1)? }), Shape::Plain),

@@ -162,7 +162,8 @@ impl Context {
     pub(crate) fn trap(&self, stack: &Stack<'_>, current: &Current, frame: &mut Frame) -> Made {
         let record = &current.record;
         frame.unwinding = record.unwinding.get();
-        if !frame.unwinding && may_park(&frame.trap) && !stack.is_yieldable() {
+        frame.atomic = !stack.is_yieldable();
+        if frame.atomic && !frame.unwinding && may_park(&frame.trap) {
             return Made::Refused;
         }
         if !record.in_hooks.get() {

@@ -34,6 +34,7 @@ mod outcome;
 mod program;
 pub mod programs;
 pub mod rpc;
+mod shared;
 mod supervisor;
 mod sys;
 #[cfg(test)]
@@ -49,5 +50,6 @@ pub use hothouse_abi::{
 pub use locks::{Barrier, Condition, Mutex, MutexGuard, Permit, Semaphore};
 pub use outcome::Outcome;
 pub use program::program;
+pub use shared::Shared;
 pub use supervisor::{Child, GaveUp, Restart, Supervisor};
 pub use sys::Sys;

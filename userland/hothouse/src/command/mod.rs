@@ -4,6 +4,7 @@ mod at;
 mod bench;
 mod check;
 mod compare;
+mod explore;
 mod file;
 mod list;
 mod machine;
@@ -45,6 +46,10 @@ enum Command {
     Bench(Box<bench::Bench>),
     /// Look at workload files
     Workload(workload::WorkloadCommand),
+    /// Try the schedules of a program, and tell the shortest run that fails
+    Explore(Box<explore::Explore>),
+    /// Repeat a run that `explore` found
+    Replay(Box<explore::Replay>),
     /// List the built-in programs
     Programs,
     /// List the scheduling policies
@@ -97,6 +102,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Compare(compare) => compare.main(),
         Command::Bench(bench) => bench.main(),
         Command::Workload(workload) => workload.main(),
+        Command::Explore(explore) => explore.main(),
+        Command::Replay(replay) => replay.main(),
         Command::Programs => Ok(list::programs()),
         Command::Policies => Ok(list::policies()),
     };

@@ -15,6 +15,7 @@ macro_rules! call {
             // So that an event can be moved to where it is read.
             resume: ::hothouse_abi::Resume::Event(::hothouse_abi::Event::EMPTY),
             unwinding: false,
+            atomic: false,
         };
         $sys.trap(&mut frame);
         let result = match &mut frame.resume {
@@ -34,6 +35,7 @@ macro_rules! call {
             trap: $trap,
             resume: ::hothouse_abi::Resume::Unit,
             unwinding: false,
+            atomic: false,
         };
         $sys.trap(&mut frame);
         match frame.resume {
@@ -52,6 +54,7 @@ macro_rules! call {
             trap: $trap,
             resume: ::hothouse_abi::Resume::Unit,
             unwinding: false,
+            atomic: false,
         };
         $sys.trap(&mut frame);
         let result = match frame.resume {
@@ -72,6 +75,7 @@ mod lock;
 mod name;
 mod process;
 mod scheduling;
+mod shared;
 mod signal;
 mod time;
 

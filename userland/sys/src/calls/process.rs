@@ -260,4 +260,22 @@ impl Sys<'_> {
     pub fn random(&self) -> u64 {
         call!(self, Trap::Random, Resume::Number(number) => number).unwrap_or_default()
     }
+
+    /// A number below `count`, from the caller's own random stream. A search through schedules takes
+    /// it for an input: it goes through all of up to 256, and makes it smaller in what it reports.
+    ///
+    /// ```
+    /// # fn demo(sys: &hothouse_sys::Sys) {
+    /// let crashes = sys.choose(2) == 1;
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `count` is 0.
+    pub fn choose(&self, count: u64) -> u64 {
+        assert!(count > 0, "there is no number below 0 to choose");
+        let trap = Trap::Choose { last: count - 1 };
+        call!(self, trap, Resume::Number(number) => number).unwrap_or_default()
+    }
 }
