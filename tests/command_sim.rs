@@ -45,6 +45,32 @@ fn a_person_reads_tables_and_a_timeline() {
 }
 
 #[test]
+fn every_metric_of_every_task_is_shown_on_demand() {
+    let (_folder, path) = file("ticker.json", TICKER);
+    let out = command(&["sim", &path, "--all"]).out;
+    let (_, task) = out.split_once(" ticker             mean").expect("a table of the task");
+    let (task, _) = task.split_once(" all tasks ").expect("and one of all");
+    for part in [
+        "turnaround",
+        "first-run latency",
+        "waiting",
+        "tardiness",
+        "slowdown",
+        "bounded slowdown",
+        "jobs               166 done, 1 unfinished, of 1 processes",
+        "makespan           996ms",
+        "deadlines          166 missed, ratio 1",
+        "lateness           ",
+        "fairness (Jain)    1",
+        "lag, worst         ",
+        "context switches   0 voluntary, 0 involuntary, 0 migrations",
+        "lifetime           running 1s",
+    ] {
+        assert!(task.contains(part), "{part} is not in\n{out}");
+    }
+}
+
+#[test]
 fn json_holds_everything_and_repeats() {
     let (_folder, path) = file("three.jobs", THREE);
     let args = ["sim", &path, "--format", "json", "--policy", "sjf", "--seed", "3", "--jobs", "2"];
@@ -190,6 +216,15 @@ fn bad_input_is_told_with_its_place_and_nothing_runs() {
     refused("t.json", affine, &["--cpus", "2"], &["\"t\"", "it asks for 3, there are 2"]);
     let endless = r#"{ "tasks": { "t": { "run": 10 } } }"#;
     refused("t.json", endless, &[], &["never ends", "--duration"]);
+    let program = "[[task]]\nname = \"t\"\nprogram = \"electoin\"\n";
+    refused("t.toml", program, &[], &["t.toml:2:8: task \"t\"", "did you mean \"election\"?"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("latin.toml");
+    std::fs::write(&path, b"[[task]]\nname = \"caf\xe9\"\n").expect("it can be written");
+    let latin = command(&["sim", path.to_str().expect("text")]);
+    assert_eq!(latin.code, Some(2));
+    assert!(latin.err.contains("latin.toml:2:12: this is no UTF-8 text"), "{}", latin.err);
+    assert!(latin.err.contains("  | name = \"caf\u{fffd}\"\n  |            ^"), "{}", latin.err);
     let missing = command(&["sim", "missing.json"]);
     assert_eq!(missing.code, Some(2));
     assert!(missing.err.contains("missing.json can't be read"), "{}", missing.err);

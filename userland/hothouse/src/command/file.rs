@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use hothouse::sim::{Workload, examples, read};
+use hothouse::sim::{Diagnostic, Source, Workload, examples, read};
 
 use super::output::print_quietly;
 use super::{Exit, UsageError};
@@ -23,8 +23,9 @@ pub(super) fn workload(path: &Path) -> Result<Workload, UsageError> {
     })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].iter().filter(|&&byte| byte == b'\n').count() + 1;
-        UsageError(format!("{name}:{line}: this is no UTF-8 text (byte {at} of the file)"))
+        let shown = Source::new(&name, String::from_utf8_lossy(error.as_bytes()));
+        let wrong = Diagnostic::new(&shown, at..at + 1, "this is no UTF-8 text");
+        UsageError::new(wrong.help("save the file as UTF-8"))
     })?;
     read(&name, &text).map_err(|errors| UsageError(format!("{name} can't be used\n{errors}")))
 }

@@ -46,6 +46,9 @@ pub(super) struct Sim {
     /// The seed of all random draws [default: 0]
     #[arg(long, env = "HOTHOUSE_SEED")]
     seed: Option<u64>,
+    /// Show every metric of every task
+    #[arg(long)]
+    all: bool,
     /// How the result is shown
     #[arg(long, value_enum, default_value = "human", env = "HOTHOUSE_FORMAT")]
     format: Format,
@@ -176,12 +179,15 @@ impl Sim {
             format_nanos(run.end.nanos()),
         );
         let names: Vec<&str> = run.metrics.tasks.iter().map(|task| task.name.as_str()).collect();
-        for part in [
-            tables::times(&run.metrics, width),
-            tables::use_of_cpus(&run.metrics, width),
-            tables::machine(&run.metrics),
-            run.timeline.draw(&names, run.end, width),
-        ] {
+        let each_task = self.all.then(|| tables::each_task(&run.metrics));
+        let parts = [
+            Some(tables::times(&run.metrics, width)),
+            Some(tables::use_of_cpus(&run.metrics, width)),
+            each_task,
+            Some(tables::machine(&run.metrics)),
+            Some(run.timeline.draw(&names, run.end, width)),
+        ];
+        for part in parts.into_iter().flatten() {
             text.push_str(part.trim_end());
             text.push_str("\n\n");
         }

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
-use hothouse::sim::{Estimate, Latency, Measured, Metrics, Ratio, Row, Unit, format_nanos};
+use hothouse::sim::{
+    Estimate, Latency, Measured, Metrics, Ratio, Row, TaskMetrics, Unit, format_nanos,
+};
 
 use super::list::trimmed;
 
@@ -85,10 +87,25 @@ fn per_task(metrics: &Metrics, width: usize, columns: &[Column]) -> String {
 
 /// All of the machine: distributions first, then single figures.
 pub(super) fn machine(metrics: &Metrics) -> String {
-    let machine = &metrics.machine;
-    let measured = &machine.measured;
+    let distributions = distributions("all tasks", &metrics.machine.measured);
+    format!("{distributions}\n\n{}", single(metrics))
+}
+
+/// The same of each task.
+pub(super) fn each_task(metrics: &Metrics) -> String {
+    let task = |task: &TaskMetrics| {
+        let mut lines = Vec::new();
+        of_jobs(&mut lines, &task.measured);
+        of_deadlines(&mut lines, &task.measured);
+        of_time(&mut lines, &task.measured);
+        format!("{}\n\n{}", distributions(&task.name, &task.measured), lines.join("\n"))
+    };
+    metrics.tasks.iter().map(task).collect::<Vec<_>>().join("\n\n")
+}
+
+fn distributions(of: &str, measured: &Measured) -> String {
     let mut table = Table::new();
-    table.load_style(NOTHING).set_header(["all tasks", "mean", "p50", "p90", "p99", "max"]);
+    table.load_style(NOTHING).set_header([of, "mean", "p50", "p90", "p99", "max"]);
     for (name, latency) in [
         ("turnaround", measured.turnaround),
         ("first-run latency", measured.first_run_latency),
@@ -110,7 +127,7 @@ pub(super) fn machine(metrics: &Metrics) -> String {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    format!("{}\n\n{}", trimmed(&table), single(metrics))
+    trimmed(&table)
 }
 
 fn latency_row(name: &str, it: Latency) -> [String; 6] {
@@ -130,37 +147,20 @@ fn ratio_row(name: &str, it: Ratio) -> [String; 6] {
     [name.to_owned(), mean, p50, p90, p99, max]
 }
 
-/// The figures that are no distributions.
+/// The figures of the machine that are no distributions.
 fn single(metrics: &Metrics) -> String {
     let machine = &metrics.machine;
     let it = &machine.measured;
     let mut lines = Vec::new();
-    let mut line = |name: &str, value: String| lines.push(format!("{name:<18} {value}"));
-    let (processes, jobs, unfinished) = (it.processes, it.jobs, it.unfinished);
-    line("jobs", format!("{jobs} done, {unfinished} unfinished, of {processes} processes"));
-    line("throughput", format!("{} jobs/s", number(it.throughput_per_s)));
-    if let Some(makespan) = it.makespan_ns {
-        line("makespan", time(makespan as f64));
-    }
-    line("utilisation", utilisation(&machine.cpu_utilisation, machine.utilisation));
+    of_jobs(&mut lines, it);
+    line(&mut lines, "utilisation", utilisation(&machine.cpu_utilisation, machine.utilisation));
     if machine.switch_overhead > 0.0 {
-        line("switch overhead", percent(machine.switch_overhead));
+        line(&mut lines, "switch overhead", percent(machine.switch_overhead));
     }
-    if let (Some(ratio), Some(late)) = (it.miss_ratio, it.lateness) {
-        let (mean, max) = (time(late.mean_ns), time(late.max_ns as f64));
-        line("deadlines", format!("{} missed, ratio {}", it.misses, number(ratio)));
-        line("lateness", format!("{mean} mean, {max} max"));
-    }
-    if let Some(fairness) = it.fairness {
-        line("fairness (Jain)", number(fairness));
-    }
-    line("lag, worst", time(it.lag_ns as f64));
-    let (voluntary, involuntary) = (it.voluntary_switches, it.involuntary_switches);
+    of_deadlines(&mut lines, it);
+    of_time(&mut lines, it);
     line(
-        "context switches",
-        format!("{voluntary} voluntary, {involuntary} involuntary, {} migrations", it.migrations),
-    );
-    line(
+        &mut lines,
         "Little's law",
         format!(
             "{} jobs in the system = {}/s x {}",
@@ -170,6 +170,52 @@ fn single(metrics: &Metrics) -> String {
         ),
     );
     lines.join("\n")
+}
+
+fn line(lines: &mut Vec<String>, name: &str, value: String) {
+    lines.push(format!("{name:<18} {value}"));
+}
+
+fn of_jobs(lines: &mut Vec<String>, it: &Measured) {
+    let (processes, jobs, unfinished) = (it.processes, it.jobs, it.unfinished);
+    line(lines, "jobs", format!("{jobs} done, {unfinished} unfinished, of {processes} processes"));
+    line(lines, "throughput", format!("{} jobs/s", number(it.throughput_per_s)));
+    if let Some(makespan) = it.makespan_ns {
+        line(lines, "makespan", time(makespan as f64));
+    }
+}
+
+fn of_deadlines(lines: &mut Vec<String>, it: &Measured) {
+    if let Some(ratio) = it.miss_ratio {
+        line(lines, "deadlines", format!("{} missed, ratio {}", it.misses, number(ratio)));
+    }
+    if let Some(late) = it.lateness {
+        let (mean, max) = (time(late.mean_ns), time(late.max_ns as f64));
+        line(lines, "lateness", format!("{mean} mean, {max} max"));
+    }
+}
+
+fn of_time(lines: &mut Vec<String>, it: &Measured) {
+    if let Some(fairness) = it.fairness {
+        line(lines, "fairness (Jain)", number(fairness));
+    }
+    line(lines, "lag, worst", time(it.lag_ns as f64));
+    let (voluntary, involuntary) = (it.voluntary_switches, it.involuntary_switches);
+    let migrations = it.migrations;
+    let switches =
+        format!("{voluntary} voluntary, {involuntary} involuntary, {migrations} migrations");
+    line(lines, "context switches", switches);
+    let parts = [
+        ("running", it.cpu_time_ns),
+        ("switched to", it.overhead_ns),
+        ("ready", it.ready_ns),
+        ("blocked", it.blocked_ns),
+        ("stopped", it.stopped_ns),
+    ];
+    let parts = parts.into_iter().filter(|(_, nanos)| *nanos > 0);
+    let parts: Vec<String> =
+        parts.map(|(name, it)| format!("{name} {}", time(it as f64))).collect();
+    line(lines, "lifetime", parts.join(", "));
 }
 
 /// The utilisation of all CPUs, and of each of a few.

@@ -345,9 +345,15 @@ impl Programs {
         let path = self.folder.join(name);
         if !path.is_file() {
             let path = path.display();
+            let near = programs::programs()
+                .iter()
+                .map(|it| it.name)
+                .min_by_key(|known| strsim::damerau_levenshtein(name, known));
+            let near = near.filter(|known| strsim::damerau_levenshtein(name, known) <= 3);
+            let hint = near.map_or_else(String::new, |it| format!("did you mean \"{it}\"? "));
             return Err(format!(
                 "there is no built-in program \"{name}\" and no file {path}; \
-                 `hothouse programs` lists the built-in ones"
+                 {hint}`hothouse programs` lists the built-in ones"
             ));
         }
         self.lua.load(&path, args).map_err(|error| error.to_string())
