@@ -8,8 +8,8 @@ use hothouse_abi::{Pid, Program, Scheduling};
 use rustc_hash::FxBuildHasher;
 
 use super::process::{Key, Link, Process, Siblings, State};
-use crate::native::prefetch;
 use crate::policy::{Task, TaskId};
+use crate::prefetch;
 
 /// How many vacant places keep their memory.
 const KEPT: usize = 4096;
