@@ -1,7 +1,5 @@
 //! The system calls: how each one's Lua arguments become a trap, and how its answer is shown.
 
-use std::rc::Rc;
-
 use hothouse_abi::{
     Action, Ceiling, Errno, ExitStatus, Filter, Frame, LockKind, MaskHow, Protocol, Resume, Trap,
 };
@@ -11,7 +9,7 @@ use crate::answers::{self, Shape};
 use crate::args::{Args, Fault};
 use crate::context::{Context, Current, Made};
 use crate::place;
-use crate::raw::{Bounds, Stack, Then};
+use crate::raw::{Stack, Then, call_function};
 
 type Build = fn(&mut Args<'_, '_>) -> Result<Trap, Fault>;
 
@@ -223,22 +221,14 @@ static RAW: [Call; CALLS.len()] = {
 /// # Errors
 ///
 /// A memory error.
-pub(crate) fn install(
-    lua: &Lua,
-    context: &Rc<Context>,
-    soft: &Table,
-    raw: &Table,
-) -> mlua::Result<Bounds> {
-    let bounds = Bounds::new(SOFT.iter().chain(&RAW), context);
-    for bound in bounds.functions(lua) {
-        let (&Call(name, _, shape), function) = bound?;
-        if !shape.is_raw() {
-            soft.raw_set(name, function)?;
-        } else if !NOT_RAW.contains(&name) {
-            raw.raw_set(name, function)?;
-        }
+pub(crate) fn install(lua: &Lua, soft: &Table, raw: &Table) -> mlua::Result<()> {
+    for call in &SOFT {
+        soft.raw_set(call.0, call_function(lua, call)?)?;
     }
-    Ok(bounds)
+    for call in RAW.iter().filter(|call| !NOT_RAW.contains(&call.0)) {
+        raw.raw_set(call.0, call_function(lua, call)?)?;
+    }
+    Ok(())
 }
 
 impl Call {

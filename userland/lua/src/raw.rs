@@ -10,7 +10,7 @@ mod stack;
 
 use mlua::{Lua, LuaOptions, StdLib};
 
-pub(crate) use call::{Bounds, Then};
+pub(crate) use call::{Then, bind, call_function};
 pub(crate) use hook::Hook;
 pub(crate) use resume::{Resumed, resume};
 pub(crate) use stack::{Item, Slot, Stack, StackFull, value_of};

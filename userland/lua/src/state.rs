@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::error::LuaError;
 use crate::failure::MEMORY;
 use crate::host::Host;
-use crate::raw::{Bounds, NoLimit};
+use crate::raw::NoLimit;
 use crate::record::Record;
 use crate::settings::LuaSettings;
 use crate::{calls, kit, library, place, raw};
@@ -28,8 +28,7 @@ pub(crate) struct State {
     /// The hook that counts instructions, if there is one.
     hook: Option<raw::Hook>,
     pub(crate) lua: Lua,
-    // invariant: dropped after the Lua state, whose functions have their addresses.
-    _bounds: Bounds,
+    // invariant: dropped after the Lua state, which is bound to it.
     pub(crate) context: Rc<Context>,
 }
 
@@ -108,22 +107,13 @@ impl State {
     pub(crate) fn new(host: &Weak<Host>, settings: &LuaSettings) -> mlua::Result<State> {
         let lua = raw::new_lua();
         let context = Rc::new(Context::new(settings));
-        let (prelude, bounds) = load_prelude(&lua, &context, host)?;
+        raw::bind(&lua, &context);
+        let prelude = load_prelude(&lua, &context, host)?;
         let limit = settings.memory_per_state.max(lua.used_memory() + HEAD_ROOM);
         lua.set_memory_limit(limit)?;
-        let hook =
-            settings.needs_hook().then(|| raw::Hook::install(&lua, &context, settings.hook_period));
+        let hook = settings.needs_hook().then(|| raw::Hook::install(&lua, settings.hook_period));
         let (chunks, live) = (RefCell::default(), Cell::new(0));
-        Ok(State {
-            prelude,
-            chunks,
-            live,
-            context,
-            memory_limit: limit,
-            hook,
-            lua,
-            _bounds: bounds,
-        })
+        Ok(State { prelude, chunks, live, context, memory_limit: limit, hook, lua })
     }
 
     /// How many processes live in it.
@@ -242,17 +232,13 @@ fn load(lua: &Lua, name: &str, text: Vec<u8>) -> Result<Function, LuaError> {
     })
 }
 
-fn load_prelude(
-    lua: &Lua,
-    context: &Rc<Context>,
-    host: &Weak<Host>,
-) -> mlua::Result<(Prelude, Bounds)> {
+fn load_prelude(lua: &Lua, context: &Rc<Context>, host: &Weak<Host>) -> mlua::Result<Prelude> {
     let run = |source: &'static str| {
         lua.load(source).set_name(format!("={}", place::PRELUDE)).into_function()
     };
     let (kit, raw) = (lua.create_table()?, lua.create_table()?);
     kit::install(lua, context, host, &kit)?;
-    let bounds = calls::install(lua, context, &kit, &raw)?;
+    calls::install(lua, &kit, &raw)?;
     let base = standard_base(lua, context)?;
     let caught: Function =
         run(include_str!("prelude/base.lua"))?.call((kit.clone(), base.clone()))?;
@@ -264,7 +250,7 @@ fn load_prelude(
     let tostring = base.raw_get("tostring")?;
     let parts = (kit, base, system, coroutines);
     let made: Table = run(include_str!("prelude/finish.lua"))?.call(parts)?;
-    let prelude = Prelude {
+    Ok(Prelude {
         handle: made.raw_get("handle")?,
         run_hooks: made.raw_get("run_hooks")?,
         close,
@@ -273,8 +259,7 @@ fn load_prelude(
         globals: made.raw_get("globals")?,
         names: made.raw_get("names")?,
         values: made.raw_get("values")?,
-    };
-    Ok((prelude, bounds))
+    })
 }
 
 /// The standard functions that programs get, made the same in every run.

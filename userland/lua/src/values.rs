@@ -22,9 +22,13 @@ impl From<StackFull> for String {
 /// # Errors
 ///
 /// Words for a program, if the value holds what can't be copied.
+#[inline]
 pub(crate) fn to_data(stack: &mut Stack<'_>, value: Slot) -> Result<Data, String> {
-    let mut left = MAX_VALUES;
-    copy(stack, value, 0, &mut left)
+    match stack.get(value) {
+        Item::Nil => Ok(Data::Nil),
+        Item::Int(int) => Ok(Data::Int(int)),
+        _ => copy(stack, value, 0, &mut MAX_VALUES.clone()),
+    }
 }
 
 /// The same of a value that is not on the stack.

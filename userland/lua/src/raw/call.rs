@@ -25,37 +25,35 @@ pub(crate) enum Then {
     End,
 }
 
-/// What a system call's function in Lua has the address of.
-struct Bound {
-    call: &'static Call,
-    /// It lives as long as the Lua state (`State`).
-    context: *const Context,
+/// Gives a state its context, and so each coroutine that is made in it from now on.
+///
+/// The context must outlive the state.
+pub(crate) fn bind(lua: &Lua, context: &Rc<Context>) {
+    lua.exec_raw_lua(|raw| {
+        // SAFETY: Lua keeps this space beside each coroutine for its user and copies the main one's
+        // into new ones. mlua has no use for it in Lua 5.4.
+        unsafe {
+            ffi::lua_getextraspace(raw.state()).cast::<*const Context>().write(Rc::as_ptr(context));
+        }
+    });
 }
 
-/// The functions of a state's system calls have its address: it must outlive the Lua state.
-pub(crate) struct Bounds(Box<[Bound]>);
-
-impl Bounds {
-    /// Calls made for one context.
-    pub(crate) fn new(calls: impl Iterator<Item = &'static Call>, context: &Rc<Context>) -> Bounds {
-        let context = Rc::as_ptr(context);
-        Bounds(calls.map(|call| Bound { call, context }).collect())
-    }
-
-    /// Each call, with its function in Lua.
-    ///
-    /// # Errors
-    ///
-    /// If there is no room on Lua's stack.
-    pub(crate) fn functions<'a>(
-        &'a self,
-        lua: &'a Lua,
-    ) -> impl Iterator<Item = mlua::Result<(&'static Call, Function)>> + 'a {
-        self.0.iter().map(|bound| Ok((bound.call, function(lua, bound)?)))
-    }
+/// The context of the state that a coroutine is of.
+///
+/// # Safety
+///
+/// `state` is one of a state that was bound.
+pub(super) unsafe fn context_of<'a>(state: *mut ffi::lua_State) -> &'a Context {
+    // SAFETY: by the contract it is there, and alive.
+    unsafe { &**ffi::lua_getextraspace(state).cast::<*const Context>() }
 }
 
-fn function(lua: &Lua, bound: &Bound) -> mlua::Result<Function> {
+/// A system call as Lua calls it, for states that are bound.
+///
+/// # Errors
+///
+/// If there is no room on Lua's stack.
+pub(crate) fn call_function(lua: &Lua, call: &'static Call) -> mlua::Result<Function> {
     let no_limit = NoLimit::of(lua);
     let value = lua.exec_raw_lua(|raw| {
         let state = raw.state();
@@ -64,7 +62,7 @@ fn function(lua: &Lua, bound: &Bound) -> mlua::Result<Function> {
             if ffi::lua_checkstack(state, 1) == 0 {
                 return Value::Nil;
             }
-            ffi::lua_pushlightuserdata(state, ptr::from_ref(bound).cast_mut().cast());
+            ffi::lua_pushlightuserdata(state, ptr::from_ref(call).cast_mut().cast());
             ffi::lua_pushcclosure(state, make, 1);
             raw.pop_value()
         }
@@ -98,19 +96,19 @@ unsafe extern "C-unwind" fn answered(
 ///
 /// # Safety
 ///
-/// `state` runs a function of a [`Bounds`], with its arguments on the stack.
+/// `state` runs a function made by [`call_function`], with its arguments on the stack.
 #[inline(always)]
 unsafe fn go_on(
     state: *mut ffi::lua_State,
     work: fn(&Call, &Context, &mut Stack<'_>) -> Then,
 ) -> c_int {
-    // SAFETY: the address is the one that the function was made with, and what it points to is
-    // alive. What `work` pushed is on the stack.
+    // SAFETY: the address is that of the call which the function was made with. What `work` pushed
+    // is on the stack.
     unsafe {
-        let bound = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Bound>();
-        let Bound { call, context } = *bound;
+        let call: &Call = &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast();
+        let context = context_of(state);
         let mut stack = Stack::new(state);
-        match guarded(&*context, || work(call, &*context, &mut stack)) {
+        match guarded(context, || work(call, context, &mut stack)) {
             Then::Return(count) => count as c_int,
             Then::Raise => ffi::lua_error(state),
             Then::Park => ffi::lua_yieldk(state, 0, 0, Some(answered)),
