@@ -1,5 +1,5 @@
 use hothouse_abi::{
-    Errno, LockId, Name, Pid, Resume, Signal, SignalNumber, SignalSet, Span, Tick, TimerId,
+    Errno, LockId, Name, Pid, Signal, SignalNumber, SignalSet, Span, Tick, TimerId,
     Value as Data,
 };
 
@@ -15,8 +15,8 @@ pub(crate) struct Args<'a, 's> {
 
 /// Why no trap was made.
 pub(crate) enum Fault {
-    /// The answer is known without one.
-    Known(Resume),
+    /// The answer, a pid or none, is known without one.
+    Known(Option<Pid>),
     /// Words that get the caller's place in front.
     Argument(String),
     /// The text of an errno, as the kernel would have said it.
@@ -27,7 +27,7 @@ pub(crate) enum Fault {
 const NOBODY: Pid = Pid::new(u64::MAX);
 
 impl Args<'_, '_> {
-    #[inline]
+    #[inline(always)]
     fn get(&self, at: usize) -> Item<'_> {
         self.stack.get(Slot::arg(at))
     }

@@ -63,7 +63,7 @@ const CALLS: [Call; 57] = [
         Shape::Plain,
     ),
     Call("call", call, Shape::Received),
-    Call("sender", |a| Err(Fault::Known(Resume::Found(a.record.sender.get()))), Shape::Plain),
+    Call("sender", |a| Err(Fault::Known(a.record.sender.get())), Shape::Plain),
     Call("reply", reply, Shape::Sent),
     Call("register", |a| Ok(Trap::Register { name: a.name(0)? }), Shape::Sent),
     Call("unregister", |a| Ok(Trap::Unregister { name: a.name(0)? }), Shape::Plain),
@@ -239,7 +239,7 @@ impl Call {
         let &Call(_, build, shape) = self;
         match build(&mut Args { stack, record: &current.record }) {
             Ok(trap) => self.trap(context, current, stack, trap),
-            Err(Fault::Known(answer)) => answers::show(stack, current, answer, shape),
+            Err(Fault::Known(pid)) => answers::show(stack, current, Resume::Found(pid), shape),
             Err(Fault::Argument(text)) => self.refuse(stack, current, &text),
             Err(Fault::Errno(errno)) => answers::fail(stack, current, errno.text(), shape),
         }

@@ -113,7 +113,7 @@ impl Stack<'_> {
     }
 
     /// The value at a place; nil where there is none.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(&self, Slot(at): Slot) -> Item<'_> {
         // SAFETY: `at` is the place of an argument or was the top, so it is one that Lua knows or
         // answers with LUA_TNONE. Nothing here converts the value, which is what could allocate.
