@@ -174,7 +174,7 @@ fn received(stack: &mut Stack<'_>, current: &Current, event: Event, shape: Shape
         record.sender.set(Some(event.sender));
     }
     if let Some(token) = event.token {
-        *record.request.borrow_mut() = Some(Request { pid: event.sender, token, name: event.name });
+        record.rare().request = Some(Request { pid: event.sender, token, name: event.name });
     }
     then
 }

@@ -1,6 +1,5 @@
 use hothouse_abi::{
-    Errno, LockId, Name, Pid, Signal, SignalNumber, SignalSet, Span, Tick, TimerId,
-    Value as Data,
+    Errno, LockId, Name, Pid, Signal, SignalNumber, SignalSet, Span, Tick, TimerId, Value as Data,
 };
 
 use crate::raw::{Item, Slot, Stack};

@@ -147,7 +147,7 @@ fn call(args: &mut Args<'_, '_>) -> Result<Trap, Fault> {
 /// `reply(param)`: to the request received last.
 fn reply(args: &mut Args<'_, '_>) -> Result<Trap, Fault> {
     let data = args.data(0)?;
-    let request = args.record.request.borrow().clone();
+    let request = args.record.rare_if(|rare| rare.request.clone());
     let request =
         request.ok_or_else(|| Fault::Argument("there is no request to reply to".to_owned()))?;
     Ok(Trap::Reply { pid: request.pid, token: Some(request.token), name: request.name, data })
@@ -155,7 +155,7 @@ fn reply(args: &mut Args<'_, '_>) -> Result<Trap, Fault> {
 
 /// The child that was made ready before.
 fn spawn(args: &mut Args<'_, '_>) -> Result<Trap, Fault> {
-    match args.record.child.take() {
+    match args.record.rare_if(|rare| rare.child.take()) {
         Some(child) => Ok(Trap::Spawn { name: child.0, program: Some(child.1) }),
         None => Err(Fault::Errno(Errno::EINVAL)),
     }

@@ -85,7 +85,7 @@ impl Context {
     /// may nest.
     pub(crate) fn enter(&self, current: Option<Current>) -> Option<Current> {
         let hooks = current.as_ref().map(|current| &current.record).filter(|r| r.in_hooks.get());
-        let limit = hooks.map_or(self.limit, |record| record.hooks_left.get());
+        let limit = hooks.map_or(self.limit, |record| record.rare().hooks_left);
         self.budget.clear(limit);
         self.current.replace(current)
     }
@@ -154,7 +154,7 @@ impl Context {
     /// The process that runs now ends, whatever it catches.
     pub(crate) fn doom(&self, text: &str) {
         if let Some(current) = &*self.current.borrow() {
-            current.record.doom.borrow_mut().get_or_insert_with(|| text.to_owned());
+            current.record.rare().doom.get_or_insert_with(|| text.to_owned());
         }
     }
 
@@ -192,7 +192,7 @@ impl Context {
 
     /// Why the process that runs now must end, if it must.
     pub(crate) fn doom_text(&self) -> Option<String> {
-        self.record().ok().and_then(|record| record.doom.borrow().clone())
+        self.record().ok().and_then(|record| record.rare_if(|rare| rare.doom.clone()))
     }
 
     /// A trap was answered with something to do first, or parked, where Lua can't yield. Its
@@ -202,7 +202,7 @@ impl Context {
         self.held.take();
         let mut next = self.take_pending();
         while let Some(Resume::Handler(signal)) = next {
-            record.deferred.borrow_mut().push(signal);
+            record.rare().deferred.push(signal);
             next = self.raw_trap(Trap::SigReturn);
         }
         match next {
@@ -237,13 +237,15 @@ impl Context {
     /// Charges the time of a period. Returns whether the coroutine must yield.
     fn charge_time(&self, stack: &Stack<'_>) -> bool {
         let Ok(record) = self.record() else { return false };
-        record.owed.set(record.owed.get() + self.meter.cost);
+        let owed = record.rare().owed + self.meter.cost;
+        record.rare().owed = owed;
         // An answer that has not come to its call yet would be lost.
         let busy = self.parking.get() || self.answer.borrow().is_some();
         if busy || record.unwinding.get() || !stack.is_yieldable() {
             return false;
         }
-        match self.raw_trap(Trap::Compute { span: record.owed.take() }) {
+        record.rare().owed = Span::ZERO;
+        match self.raw_trap(Trap::Compute { span: owed }) {
             Some(first) if is_first(&first) => self.park(Some(first)),
             Some(_) => return false,
             None => self.park(None),

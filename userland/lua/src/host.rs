@@ -7,7 +7,7 @@ use std::rc::{Rc, Weak};
 use hothouse_abi::{Program, Value};
 
 use crate::error::LuaError;
-use crate::process::{LuaProcess, Start};
+use crate::process::{LuaProcess, Main, Start};
 use crate::settings::LuaSettings;
 use crate::state::{State, Tenant, chunk_name};
 
@@ -122,7 +122,8 @@ impl Host {
     ) -> Result<Program, LuaError> {
         let tenant = self.tenant()?;
         let chunk = tenant.state().chunk(name, source)?;
-        Ok(Program::stepped(LuaProcess::new(tenant, folder, Start::Chunk { chunk, args })))
+        let start = Start { folder, main: Main::Chunk { chunk, args } };
+        Ok(Program::stepped(LuaProcess::new(tenant, start)))
     }
 
     /// A place in a state that has room.
@@ -132,13 +133,13 @@ impl Host {
         let sharers = self.settings.sharers();
         let roomy = states.iter().filter_map(Weak::upgrade).find(|state| state.live() < sharers);
         if let Some(state) = roomy {
-            return Ok(state.tenant(me));
+            return Ok(state.tenant());
         }
         states.retain(|state| state.strong_count() > 0);
-        let state = State::new(&self.me, &self.settings).map_err(|_| LuaError::Memory)?;
+        let state = State::new(me, &self.settings).map_err(|_| LuaError::Memory)?;
         let state = Rc::new(state);
         states.push(Rc::downgrade(&state));
-        Ok(state.tenant(me))
+        Ok(state.tenant())
     }
 }
 

@@ -9,7 +9,7 @@ use mlua::{Error, Function, Lua, MultiValue, Table, Value};
 use crate::context::{Context, Current};
 use crate::fork::Image;
 use crate::host::{self, Host};
-use crate::process::{LuaProcess, Start};
+use crate::process::{LuaProcess, Main, Start};
 use crate::record::Record;
 use crate::{dates, failure, library, place, values};
 
@@ -69,10 +69,13 @@ pub(crate) fn install(
 /// The process's table of that name, made when it is first asked for.
 fn shelf(lua: &Lua, context: &Context, name: &str) -> mlua::Result<Table> {
     let record = context.record()?;
-    let kept = record.shelf.borrow().clone();
+    let kept = record.rare_if(|rare| rare.shelf.clone());
     let shelf = match kept {
         Some(shelf) => shelf,
-        None => record.shelf.borrow_mut().insert(lua.create_table()?).clone(),
+        None => {
+            let shelf = lua.create_table()?;
+            record.rare().shelf.insert(shelf).clone()
+        }
     };
     if let Value::Table(table) = shelf.raw_get::<Value>(name)? {
         return Ok(table);
@@ -154,7 +157,7 @@ fn start(
 }
 
 fn ready(record: &Record, name: Name, program: Program) -> Answer {
-    record.child.replace(Some(Box::new((name, program))));
+    record.rare().child = Some((name, program));
     (Value::Boolean(true), None)
 }
 
@@ -212,7 +215,8 @@ fn fork(
         Err(error) => return Ok((Value::Nil, Some(error.to_string()))),
     };
     let name = name.map_or(Name::short("fork"), |name| Name::from(&name.as_bytes()[..]));
-    let process = LuaProcess::new(tenant, record.folder.clone(), Start::Fork(Box::new(image)));
+    let start = Start { folder: record.folder.clone(), main: Main::Fork(image) };
+    let process = LuaProcess::new(tenant, start);
     Ok(ready(record, name, Program::stepped(process)))
 }
 

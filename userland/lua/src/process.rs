@@ -17,19 +17,27 @@ pub(crate) struct LuaProcess {
     // invariant: handles into the Lua state are dropped before the tenant.
     layers: Vec<Layer>,
     record: Option<Rc<Record>>,
-    start: Option<Start>,
-    folder: Option<Rc<Path>>,
-    /// How the main coroutine ended.
-    status: ExitStatus,
+    start: Option<Box<Start>>,
+    /// How the main coroutine ended; `None`: without a value, or not yet.
+    status: Option<Box<ExitStatus>>,
     tenant: Tenant,
 }
 
+const _: () = assert!(size_of::<LuaProcess>() <= 56);
+
 /// What a process starts with.
-pub(crate) enum Start {
+pub(crate) struct Start {
+    /// Where it looks for files.
+    pub(crate) folder: Option<Rc<Path>>,
+    pub(crate) main: Main,
+}
+
+/// The main function of a process.
+pub(crate) enum Main {
     /// A compiled file.
     Chunk { chunk: usize, args: Vec<Data> },
     /// The copy that a fork made.
-    Fork(Box<Image>),
+    Fork(Image),
 }
 
 /// What the next answer is for.
@@ -65,15 +73,13 @@ enum Kind {
 }
 
 impl LuaProcess {
-    pub(crate) fn new(tenant: Tenant, folder: Option<Rc<Path>>, start: Start) -> LuaProcess {
-        LuaProcess {
-            layers: Vec::new(),
-            record: None,
-            start: Some(start),
-            folder,
-            status: ExitStatus::Exited(Data::Nil),
-            tenant,
-        }
+    pub(crate) fn new(tenant: Tenant, start: Start) -> LuaProcess {
+        let start = Some(Box::new(start));
+        LuaProcess { layers: Vec::new(), record: None, start, status: None, tenant }
+    }
+
+    fn status(&self) -> ExitStatus {
+        self.status.as_deref().cloned().unwrap_or(ExitStatus::Exited(Data::Nil))
     }
 
     fn state(&self) -> Rc<State> {
@@ -99,16 +105,16 @@ impl LuaProcess {
             match next {
                 Next::Resume(next) => resume = next,
                 Next::Parked => return Step::Parked,
-                Next::Ended => return Step::Ended(self.status.clone()),
+                Next::Ended => return Step::Ended(self.status()),
             }
         }
     }
 
     fn begin(&mut self, state: &State, record: &Rc<Record>) -> Next {
-        let start = self.start.take();
+        let main = self.start.take().map(|start| start.main);
         let made = state.with_head_room(|lua| -> mlua::Result<(Function, MultiValue)> {
-            match start {
-                Some(Start::Chunk { chunk, args }) => {
+            match main {
+                Some(Main::Chunk { chunk, args }) => {
                     let mut values = MultiValue::with_capacity(args.len() + 1);
                     values.push_back(Value::Table(record.globals.clone()));
                     for arg in &args {
@@ -116,7 +122,7 @@ impl LuaProcess {
                     }
                     Ok((state.function(chunk), values))
                 }
-                Some(Start::Fork(image)) => image.decode(state, record),
+                Some(Main::Fork(image)) => image.decode(state, record),
                 None => Err(mlua::Error::runtime("the program was started twice")),
             }
         });
@@ -158,7 +164,7 @@ impl LuaProcess {
     /// Passes an answer on to what waits for it.
     fn answered(&mut self, state: &State, record: &Rc<Record>, answer: Resume) -> Next {
         if let Some(Layer::Lua { expects, .. }) = self.layers.last() {
-            let late = record.deferred.borrow_mut().pop();
+            let late = record.rare_if(|rare| rare.deferred.pop());
             if let Some(signal) = late {
                 self.layers.push(Layer::Answer(Box::new(answer)));
                 return self.handler(state, Kind::LateHandler, signal);
@@ -173,10 +179,10 @@ impl LuaProcess {
             Layer::Lua { .. } => return Next::Ended,
             Layer::Answer(kept) => return Next::Resume(*kept),
             // The kernel runs no hooks of a body that says it ended: it must ask to exit.
-            Layer::End if record.has_hooks.get() => Trap::Exit { status: self.status.clone() },
+            Layer::End if record.has_hooks.get() => Trap::Exit { status: self.status() },
             Layer::End => return Next::Ended,
             Layer::Held(_) if answer == Resume::Flag(true) => {
-                record.doom.replace(Some("pairs over keys without an order".to_owned()));
+                record.rare().doom = Some("pairs over keys without an order".to_owned());
                 self.close_layers(state, record);
                 let error = mlua::Error::runtime("pairs over keys without an order");
                 return self.failed(state, record, Kind::Main, Failure::of_error(&error));
@@ -184,7 +190,7 @@ impl LuaProcess {
             Layer::Held(trap) => *trap,
             Layer::Diagnose(text) => Trap::Diagnose { text },
             Layer::SigReturn => Trap::SigReturn,
-            Layer::Exit => Trap::Exit { status: self.status.clone() },
+            Layer::Exit => Trap::Exit { status: self.status() },
         };
         match state.context.raw_trap(trap) {
             Some(answer) => Next::Resume(answer),
@@ -242,7 +248,7 @@ impl LuaProcess {
     fn returned(&mut self, kind: Kind, value: Data) -> Next {
         match kind {
             Kind::Main => {
-                self.status = ExitStatus::Exited(value);
+                self.status = Some(Box::new(ExitStatus::Exited(value)));
                 self.layers.push(Layer::End);
             }
             Kind::Handler(_) => self.layers.push(Layer::SigReturn),
@@ -253,7 +259,7 @@ impl LuaProcess {
     }
 
     fn failed(&mut self, state: &State, record: &Rc<Record>, kind: Kind, failure: Failure) -> Next {
-        let doom = record.doom.borrow().clone();
+        let doom = record.rare_if(|rare| rare.doom.clone());
         let fatal = doom.is_some() || failure.is_fatal;
         let (message, trace) = match doom {
             Some(doom) => (doom, String::new()),
@@ -268,7 +274,7 @@ impl LuaProcess {
             Kind::Handler(_) if !fatal => self.layers.push(Layer::SigReturn),
             Kind::LateHandler if !fatal => {}
             _ => {
-                self.status = ExitStatus::Failed(message);
+                self.status = Some(Box::new(ExitStatus::Failed(message)));
                 self.close_layers(state, record);
                 self.layers.push(Layer::End);
             }
@@ -301,7 +307,7 @@ impl LuaProcess {
 
 /// Runs what a coroutine has to close, with an instruction budget of its own.
 fn close(state: &State, record: &Record, thread: &Thread) {
-    let doom = record.doom.take();
+    let doom = record.rare_if(|rare| rare.doom.take());
     state.context.renew_budget();
     state.restore_hook(Some(thread));
     let before = record.unwinding.replace(true);
@@ -310,11 +316,7 @@ fn close(state: &State, record: &Record, thread: &Thread) {
     let _ = state.prelude.close.call::<()>((thread, doom.is_some()));
     state.restore_hook(None);
     record.unwinding.set(before);
-    if doom.is_some() {
-        *record.doom.borrow_mut() = doom;
-    } else {
-        record.doom.take();
-    }
+    record.rare_if(|rare| rare.doom = doom);
 }
 
 /// How [`LuaProcess::run`] goes on.
@@ -329,16 +331,19 @@ impl Body for LuaProcess {
         let state = self.state();
         let record = match &self.record {
             Some(record) => record.clone(),
-            None => match state.with_head_room(|_| state.new_record(self.folder.take())) {
-                Ok(record) => self.record.insert(Rc::new(record)).clone(),
-                Err(_) => return Step::Ended(ExitStatus::Failed(MEMORY.to_owned())),
-            },
+            None => {
+                let folder = self.start.as_ref().and_then(|start| start.folder.clone());
+                match state.with_head_room(|_| state.new_record(folder)) {
+                    Ok(record) => self.record.insert(Rc::new(record)).clone(),
+                    Err(_) => return Step::Ended(ExitStatus::Failed(MEMORY.to_owned())),
+                }
+            }
         };
         let current = Current { gate: gate.clone(), record: record.clone(), state: state.clone() };
         let before = state.context.enter(Some(current));
         let step = self.run(&state, &record, resume);
         if record.in_hooks.get() {
-            record.hooks_left.set(state.context.budget.left());
+            record.rare().hooks_left = state.context.budget.left();
         }
         state.context.enter(before);
         if state.context.take_unhooked() {

@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(crate) prelude: Prelude,
     chunks: RefCell<Chunks>,
     live: Cell<usize>,
+    // Processes may start others, also when the user has dropped the host.
+    _host: Rc<Host>,
     memory_limit: usize,
     /// The hook that counts instructions, if there is one.
     hook: Option<raw::Hook>,
@@ -82,21 +84,17 @@ struct Chunks {
 }
 
 /// Marks a process as living in a state, until it is dropped.
-pub(crate) struct Tenant {
-    state: Rc<State>,
-    // A process may start others, also when the user has dropped the host.
-    _host: Rc<Host>,
-}
+pub(crate) struct Tenant(Rc<State>);
 
 impl Tenant {
     pub(crate) fn state(&self) -> &Rc<State> {
-        &self.state
+        &self.0
     }
 }
 
 impl Drop for Tenant {
     fn drop(&mut self) {
-        self.state.live.set(self.state.live.get() - 1);
+        self.0.live.set(self.0.live.get() - 1);
     }
 }
 
@@ -104,16 +102,16 @@ impl State {
     /// # Errors
     ///
     /// A memory error, if the limit leaves no room for the libraries.
-    pub(crate) fn new(host: &Weak<Host>, settings: &LuaSettings) -> mlua::Result<State> {
+    pub(crate) fn new(host: Rc<Host>, settings: &LuaSettings) -> mlua::Result<State> {
         let lua = raw::new_lua();
         let context = Rc::new(Context::new(settings));
         raw::bind(&lua, &context);
-        let prelude = load_prelude(&lua, &context, host)?;
+        let prelude = load_prelude(&lua, &context, &Rc::downgrade(&host))?;
         let limit = settings.memory_per_state.max(lua.used_memory() + HEAD_ROOM);
         lua.set_memory_limit(limit)?;
         let hook = settings.needs_hook().then(|| raw::Hook::install(&lua, settings.hook_period));
         let (chunks, live) = (RefCell::default(), Cell::new(0));
-        Ok(State { prelude, chunks, live, context, memory_limit: limit, hook, lua })
+        Ok(State { _host: host, prelude, chunks, live, context, memory_limit: limit, hook, lua })
     }
 
     /// How many processes live in it.
@@ -121,9 +119,9 @@ impl State {
         self.live.get()
     }
 
-    pub(crate) fn tenant(self: &Rc<State>, host: Rc<Host>) -> Tenant {
+    pub(crate) fn tenant(self: &Rc<State>) -> Tenant {
         self.live.set(self.live.get() + 1);
-        Tenant { state: self.clone(), _host: host }
+        Tenant(self.clone())
     }
 
     /// Does the runtime's own work, for which there is memory left when programs have used theirs.
