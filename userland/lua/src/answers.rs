@@ -39,14 +39,21 @@ impl Shape {
 }
 
 /// Shows an answer that is no `Handler`, `Hooks` or `Unwind`.
-pub(crate) fn show(stack: &mut Stack<'_>, current: &Current, answer: Resume, shape: Shape) -> Then {
-    if let Resume::Error(errno) = answer {
-        return error(stack, current, errno, shape);
+pub(crate) fn show(
+    stack: &mut Stack<'_>,
+    current: &Current,
+    answer: &Resume,
+    shape: Shape,
+) -> Then {
+    match answer {
+        Resume::Event(event) => return received(stack, current, event, shape),
+        Resume::Error(errno) => return error(stack, current, *errno, shape),
+        _ => {}
     }
     if shape.is_raw() {
         stack.push_bool(true);
     }
-    let results = match answer {
+    let results = match *answer {
         Resume::Unit if shape == Shape::Sent => flag(stack, true),
         Resume::Pid(pid) | Resume::Found(Some(pid)) => number(stack, pid.number()),
         Resume::Flag(truth) => flag(stack, truth),
@@ -61,8 +68,7 @@ pub(crate) fn show(stack: &mut Stack<'_>, current: &Current, answer: Resume, sha
         // No call of the Lua API asks how it is scheduled.
         Resume::Found(None) | Resume::Peeked(None) | Resume::Scheduling(_) => nil(stack, shape),
         Resume::Unit | Resume::Start | Resume::Handler(_) | Resume::Hooks | Resume::Unwind => 0,
-        Resume::Event(event) => return received(stack, current, event, shape),
-        rich => return allocate(stack, current, shape, |s, room| show_rich(s, &rich, shape, room)),
+        _ => return allocate(stack, current, shape, |s, room| show_rich(s, answer, shape, room)),
     };
     returned(results, shape)
 }
@@ -160,21 +166,25 @@ fn error(stack: &mut Stack<'_>, current: &Current, errno: Errno, shape: Shape) -
     }
 }
 
-fn received(stack: &mut Stack<'_>, current: &Current, event: Event, shape: Shape) -> Then {
-    let then = if shows_as_it_is(&event, shape) && is_named_so(stack, &event) && is_scalar(&event) {
+fn received(stack: &mut Stack<'_>, current: &Current, event: &Event, shape: Shape) -> Then {
+    if shape.is_raw() {
+        stack.push_bool(true);
+    }
+    let then = if shows_as_it_is(event, shape) && is_named_so(stack, event) && is_scalar(event) {
         // A name that the caller gave is shown by the same string: a quarter of the work of a
         // message is saved, which is to look it up among Lua's strings.
         stack.push_copy(NAME);
         returned(1 + show_scalar(stack, &event.data, shape), shape)
     } else {
-        allocate(stack, current, shape, |s, no_limit| show_event(s, &event, shape, no_limit))
+        allocate(stack, current, shape, |s, no_limit| show_event(s, event, shape, no_limit))
     };
     let record = &current.record;
     if event.kind == EventKind::Sent {
         record.sender.set(Some(event.sender));
     }
     if let Some(token) = event.token {
-        record.rare().request = Some(Request { pid: event.sender, token, name: event.name });
+        record.rare().request =
+            Some(Request { pid: event.sender, token, name: event.name.clone() });
     }
     then
 }

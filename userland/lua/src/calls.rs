@@ -239,7 +239,7 @@ impl Call {
         let &Call(_, build, shape) = self;
         match build(&mut Args { stack, record: &current.record }) {
             Ok(trap) => self.trap(context, current, stack, trap),
-            Err(Fault::Known(pid)) => answers::show(stack, current, Resume::Found(pid), shape),
+            Err(Fault::Known(pid)) => answers::show(stack, current, &Resume::Found(pid), shape),
             Err(Fault::Argument(text)) => self.refuse(stack, current, &text),
             Err(Fault::Errno(errno)) => answers::fail(stack, current, errno.text(), shape),
         }
@@ -255,10 +255,10 @@ impl Call {
         let shape = self.2;
         let mut frame = Frame::new(trap);
         match context.trap(stack, current, &mut frame) {
-            Made::Answered => answers::show(stack, current, frame.resume, shape),
+            Made::Answered => answers::show(stack, current, &frame.resume, shape),
             Made::Parked if stack.is_yieldable() => Then::Park,
             Made::Parked => match context.strand(&current.record) {
-                Some(answer) => answers::show(stack, current, answer, shape),
+                Some(answer) => answers::show(stack, current, &answer, shape),
                 None => Then::End,
             },
             Made::Refused => {
@@ -283,7 +283,7 @@ impl Call {
     pub(crate) fn answered(&self, context: &Context, stack: &mut Stack<'_>) -> Then {
         let current = context.current();
         match (&*current, context.take_answer()) {
-            (Some(current), Some(answer)) => answers::show(stack, current, answer, self.2),
+            (Some(current), Some(answer)) => answers::show(stack, current, &answer, self.2),
             _ => Then::End,
         }
     }

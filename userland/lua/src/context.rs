@@ -17,7 +17,7 @@ use crate::state::State;
 pub(crate) struct Context {
     current: RefCell<Option<Current>>,
     /// What the kernel asked for in answer to the last trap (a handler, the hooks, an unwinding).
-    pending: RefCell<Option<Resume>>,
+    pending: RefCell<Option<Box<Resume>>>,
     /// The answer for the system call that is being resumed.
     answer: RefCell<Option<Resume>>,
     /// Whether what yielded last was a system call, and not the hook.
@@ -25,7 +25,7 @@ pub(crate) struct Context {
     /// A trap parked and the body has not heard of it yet: no other trap may be made.
     parking: Cell<bool>,
     /// A trap that the program made meanwhile, for the body to make after that one's answer.
-    held: RefCell<Option<Trap>>,
+    held: RefCell<Option<Box<Trap>>>,
     pub(crate) budget: Budget,
     /// Instructions between two traps.
     limit: u64,
@@ -107,7 +107,7 @@ impl Context {
         }
     }
 
-    pub(crate) fn take_pending(&self) -> Option<Resume> {
+    pub(crate) fn take_pending(&self) -> Option<Box<Resume>> {
         self.pending.take()
     }
 
@@ -118,7 +118,7 @@ impl Context {
 
     /// Keeps what the body must act on, once the coroutine has yielded.
     fn park(&self, pending: Option<Resume>) {
-        self.pending.replace(pending);
+        self.pending.replace(pending.map(Box::new));
         self.parking.set(true);
     }
 
@@ -170,7 +170,7 @@ impl Context {
             self.budget.refill();
         }
         if self.parking.get() {
-            self.held.replace(Some(std::mem::replace(&mut frame.trap, Trap::Getpid)));
+            self.held.replace(Some(Box::new(std::mem::replace(&mut frame.trap, Trap::Getpid))));
             self.expects.set(true);
             return Made::Parked;
         }
@@ -200,14 +200,14 @@ impl Context {
     pub(crate) fn strand(&self, record: &Record) -> Option<Resume> {
         // What was held back can't be made from here; the process ends.
         self.held.take();
-        let mut next = self.take_pending();
+        let mut next = self.take_pending().map(|pending| *pending);
         while let Some(Resume::Handler(signal)) = next {
             record.rare().deferred.push(signal);
             next = self.raw_trap(Trap::SigReturn);
         }
         match next {
             Some(Resume::Hooks | Resume::Unwind) | None => {
-                self.pending.replace(next);
+                self.pending.replace(next.map(Box::new));
                 self.doom("a system call waited where Lua can't yield");
                 None
             }
@@ -283,7 +283,7 @@ impl Context {
     }
 
     /// The trap that was made while another one was parking.
-    pub(crate) fn take_held(&self) -> Option<Trap> {
+    pub(crate) fn take_held(&self) -> Option<Box<Trap>> {
         self.held.take()
     }
 

@@ -211,7 +211,7 @@ impl LuaProcess {
             *expects = state.context.expects_answer();
             state.context.take_parking();
             if let Some(trap) = state.context.take_held() {
-                self.layers.push(Layer::Held(Box::new(trap)));
+                self.layers.push(Layer::Held(trap));
             }
             return self.pending(state);
         }
@@ -242,7 +242,7 @@ impl LuaProcess {
     }
 
     fn pending(&self, state: &State) -> Next {
-        state.context.take_pending().map_or(Next::Parked, Next::Resume)
+        state.context.take_pending().map_or(Next::Parked, |next| Next::Resume(*next))
     }
 
     fn returned(&mut self, kind: Kind, value: Data) -> Next {
