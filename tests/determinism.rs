@@ -1,16 +1,20 @@
 //! The same seed gives the same run, byte for byte: again, whoever listens, and in every build.
 //!
-//! `golden/hashes.txt` has the trace hash of each built-in program under several policies. A change
-//! of it is a change of what users replay; `HOTHOUSE_BLESS=1 cargo test -p hothouse-tests
+//! `golden/hashes.txt` has the trace hash of each built-in program under several policies,
+//! `hashes_lua.txt` that of each example in Lua, `hashes_sim.txt` that of some workloads. A change of
+//! one is a change of what users replay; `HOTHOUSE_BLESS=1 cargo test -p hothouse-tests
 //! determinism` writes it anew.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use hothouse::lua::{LuaHost, LuaSettings};
 use hothouse::policy::policy;
 use hothouse::programs::programs;
+use hothouse::sim::{Simulation, read};
 use hothouse::trace::Record;
 use hothouse::{
     Builder, Captured, Filter, Kernel, Pid, Report, Span, Stream, StreamKind, Sys, Tick, Until,
@@ -78,6 +82,88 @@ fn hashes_of_the_builtin_programs() {
         }
     }
     golden("hashes", &lines);
+}
+
+#[test]
+fn hashes_of_the_lua_programs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../userland/lua/programs");
+    let mut names: Vec<_> = std::fs::read_dir(&folder)
+        .expect("the programs are there")
+        .map(|entry| entry.expect("an entry").path())
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort_unstable();
+    let mut lines = String::new();
+    for name in names {
+        let source = std::fs::read(folder.join(format!("{name}.lua"))).expect("a program");
+        for (spec, cpus) in MACHINES {
+            let hash = hash(spec, cpus, 7, |kernel| {
+                // By its text, so that the path of this checkout is not in the trace.
+                let host = LuaHost::new(LuaSettings::default());
+                let program =
+                    host.load_source(&format!("{name}.lua"), &source, Some(&folder), vec![]);
+                kernel.spawn(&name[..], program.expect("it is good Lua")).expect("there is room");
+            });
+            lines.push_str(&format!("{name} {spec} {cpus} {hash:016x}\n"));
+        }
+    }
+    golden("hashes_lua", &lines);
+}
+
+/// A workload of each kind of file.
+const WORKLOADS: [(&str, &str); 3] = [
+    (
+        "threads.json",
+        r#"{ "tasks": {
+            "ticker": { "instance": 3, "loop": 20, "lock": "m", "run": 900, "unlock": "m",
+                "timer": { "ref": "unique", "period": 4000 }, "priority": -3 },
+            "sleeper": { "loop": 10, "run": 2500, "sleep": 1500 } },
+          "global": { "duration": 1 } }"#,
+    ),
+    (
+        "list.csv",
+        "name, arrival, burst, priority\na, 0ms, 30ms, 3\nb, 1ms, 12ms, 1\nc, 5ms, 7ms, 2\n",
+    ),
+    (
+        "log.swf",
+        "1 0 -1 9 1 -1 -1 1 9 -1 1 1 1 1 1 1 -1 -1\n2 1 -1 5 2 -1 -1 2 5 -1 1 2 1 1 1 1 -1 -1\n",
+    ),
+];
+
+#[test]
+fn hashes_of_simulations() {
+    let mut lines = String::new();
+    for (file, text) in WORKLOADS {
+        let workload = read(file, text).unwrap_or_else(|error| panic!("{error}"));
+        for (policy, cpus) in [("fifo", 1), ("rr", 2), ("cfs", 2), ("mlfq", 1), ("lottery", 2)] {
+            let simulation = Simulation::new(workload.clone()).policy(policy).cpus(cpus).seed(7);
+            let hash = simulation.run().expect("it can run").report.hash.expect("it is asked for");
+            lines.push_str(&format!("{file} {policy} {cpus} {hash:016x}\n"));
+        }
+    }
+    golden("hashes_sim", &lines);
+}
+
+#[test]
+fn host_threads_change_nothing() {
+    let all = |seed: u64| MACHINES.map(|(spec, cpus)| hash(spec, cpus, seed, race));
+    let alone: Vec<_> = (0..8).map(all).collect();
+    for threads in [2, 8] {
+        let together: Vec<_> = std::thread::scope(|scope| {
+            let some = |first: u64| (first..8).step_by(threads).map(|seed| (seed, all(seed)));
+            let threads: Vec<_> = (0..threads as u64)
+                .map(|first| scope.spawn(move || some(first).collect::<Vec<_>>()))
+                .collect();
+            threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
+        });
+        assert_eq!(together.len(), alone.len());
+        for (seed, hashes) in together {
+            assert_eq!(
+                hashes, alone[seed as usize],
+                "seed {seed} beside others on {threads} threads"
+            );
+        }
+    }
 }
 
 #[test]

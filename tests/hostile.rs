@@ -8,7 +8,7 @@ use std::time::Duration;
 use hothouse::{Action, Errno, ExitStatus, Filter, MaskHow, Pid, Signal, Sys, Tick, program};
 use hothouse_tests::{Run, scenario};
 
-use crate::fault;
+use crate::fault::{self, Fault};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ impl<F: FnMut()> Drop for Defer<F> {
 
 /// Recurses until the stack is used up.
 #[allow(unconditional_recursion)]
-fn overflow(depth: u64) -> u64 {
+pub(crate) fn overflow(depth: u64) -> u64 {
     let local = std::hint::black_box([depth; 64]);
     overflow(depth + 1) + local[depth as usize % 64]
 }
@@ -337,8 +337,27 @@ fn hooks_that_exit() {
 }
 
 #[test]
+fn every_fault_is_told_with_pid_name_and_place() {
+    for fault in Fault::ALL {
+        let run = alone(move |_| fault.strike());
+        let exit = run.exit(VICTIM);
+        assert!(fault.is_told_by(&exit.status), "{fault:?}: {exit:?}");
+        assert_eq!((exit.pid.number(), exit.name == "victim"), (VICTIM, true), "{fault:?}");
+        let told = run.diagnostics.join("\n");
+        assert!(told.contains(" 3 victim: "), "{fault:?}: {told}");
+        if fault.signal().is_some() {
+            let place = exit.place.as_deref().unwrap_or_else(|| panic!("{fault:?}: {exit:?}"));
+            assert!(told.contains(place), "{fault:?}: {told}");
+            assert!(place.contains(".rs:"), "{fault:?}: {place}");
+        } else {
+            assert!(told.contains("at tests/fault.rs:"), "{fault:?}: {told}");
+        }
+    }
+}
+
+#[test]
 fn ten_thousand_processes_of_which_a_third_fault() {
-    const COUNT: i32 = 10_000;
+    const COUNT: u64 = 10_000;
     let faults = Rc::new(Cell::new(0));
     let counted = faults.clone();
     let run = scenario(move |kernel| {
@@ -351,29 +370,38 @@ fn ten_thousand_processes_of_which_a_third_fault() {
     assert!((COUNT / 4..COUNT / 2).contains(&faults), "{faults}");
 }
 
+/// The fault that stands for a fate, of which a third are one.
+fn fault(fate: u64) -> Option<Fault> {
+    Fault::ALL.get(fate as usize).copied()
+}
+
 /// Starts `count` workers, sends each three messages, and checks what became of them.
-fn spawn_many(sys: &Sys, count: i32, faults: &Cell<i32>) {
+fn spawn_many(sys: &Sys, count: u64, faults: &Cell<u64>) {
+    const FATES: u64 = 3 * Fault::ALL.len() as u64;
     let mut workers = Vec::new();
     for _ in 0..count {
-        workers.push((sys.spawn("worker", worker).unwrap(), sys.random() % 9));
+        workers.push((sys.spawn("worker", worker).unwrap(), sys.random() % FATES));
     }
     for number in 0..3 {
         for (pid, fate) in &workers {
             // Those that have faulted get no more.
-            let sent = sys.send_event(*pid, "work", if number == 1 { *fate } else { 9 });
-            assert!(sent.is_ok() || *fate < 3);
+            let fate_now = if number == 1 { *fate } else { FATES };
+            let sent = sys.send_event(*pid, "work", fate_now as i64);
+            assert!(sent.is_ok() || fault(*fate).is_some());
         }
         sys.sleep(MS).unwrap();
     }
     for (pid, fate) in workers {
-        let status = sys.wait(pid, None).unwrap().status;
-        match (fate, &status) {
-            (0, ExitStatus::Panicked(text)) => assert!(text.starts_with("worker")),
-            (1 | 2, ExitStatus::Signaled(Signal::SIGSEGV)) => {}
-            (3.., ExitStatus::Exited(value)) => assert_eq!(value.as_int(), Some(3)),
-            _ => panic!("{pid} with fate {fate}: {status}"),
+        let exit = sys.wait(pid, None).unwrap();
+        assert!(exit.pid == pid && exit.name == "worker", "{exit:?}");
+        match fault(fate) {
+            Some(fault) => {
+                faults.set(faults.get() + 1);
+                assert!(fault.is_told_by(&exit.status), "{fault:?}: {exit:?}");
+                assert_eq!(exit.place.is_some(), fault.signal().is_some(), "{fault:?}: {exit:?}");
+            }
+            None => assert_eq!(exit.status, ExitStatus::Exited(3.into()), "{exit:?}"),
         }
-        faults.set(faults.get() + i32::from(fate < 3));
     }
 }
 
@@ -381,11 +409,9 @@ fn worker(sys: &Sys) -> Result<i32, Errno> {
     let held = RefCell::new(Vec::new());
     for _ in 0..3 {
         let work = sys.receive_event(Filter::name("work"), Some(SECOND))?;
-        match work.data.as_int() {
-            Some(0) => panic!("worker"),
-            Some(1) => return Ok(overflow(0) as i32),
-            Some(2) => return Ok(fault::read(64)),
-            _ => held.borrow_mut().push(work),
+        match fault(work.data.as_int().unwrap() as u64) {
+            Some(fault) => return Ok(fault.strike()),
+            None => held.borrow_mut().push(work),
         }
     }
     Ok(held.into_inner().len() as i32)

@@ -345,3 +345,22 @@ fn lua_errors_named_the_runtime_or_nothing_at_all() {
         assert(not ok and err:find('receive_event cannot wait here', 1, true), err)",
     );
 }
+
+#[test]
+fn hooks_at_the_end_of_time_were_never_broken_off() {
+    let limits = Limits { steps_at_one_instant: 10_000, ..Limits::default() };
+    let run = solo_with(
+        move |builder| builder.limits(limits.clone()),
+        |sys| {
+            sys.alarm(Tick::MAX).unwrap();
+            sys.next_event(None).unwrap();
+            assert_eq!(sys.now(), Tick::MAX);
+            sys.at_exit(|sys| {
+                loop {
+                    sys.yield_now();
+                }
+            });
+        },
+    );
+    assert!(run.diagnostics[0].contains("took too long"), "{:?}", run.diagnostics);
+}

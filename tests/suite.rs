@@ -12,10 +12,16 @@ mod sigaction;
 mod fault;
 // Programs that do their worst.
 mod hostile;
+// Native processes that make no more calls.
+mod watchdog;
 // Destructors that do their worst.
 mod hostile_destructors;
 // The product of victim state, signal, action and mask.
 mod signal_product;
+// The command with faults on purpose.
+mod command_faults;
+// Faults on purpose.
+mod faults;
 // The oracle of that product.
 mod signal_oracle;
 // The arrows between crates, and where unsafe code may be.
@@ -100,6 +106,8 @@ mod bugs;
 mod explore;
 // Ties: what happens first at one instant.
 mod order;
+// Every pair of calls at one instant.
+mod pairs;
 // Conditions and signals.
 mod conditions;
 // From Lua: processes and how they end.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use hothouse_abi::Tick;
+use hothouse_abi::{Pid, Tick};
 
 /// Why a run could not go on. It concerns the user of the simulator; what programs do wrong is an
 /// [`Errno`](hothouse_abi::Errno) to them.
@@ -31,6 +31,20 @@ pub enum RunError {
         at: Tick,
         /// Some of those that run.
         who: String,
+    },
+    /// A native process made no call for longer than the watchdog allows. It was cut off.
+    #[error(
+        "process {pid} {name} made no call for longer than the watchdog allows; it was in\n  \
+         {place}\nA loop in Rust should make a call now and then, such as `yield_now`; raise the \
+         watchdog's limit, or switch it off, if so much work between two calls is intended"
+    )]
+    Unresponsive {
+        /// Its pid.
+        pid: Pid,
+        /// Its name.
+        name: String,
+        /// The functions that were under way, a line each, the innermost first.
+        place: String,
     },
     /// The console could not be written.
     #[error("the console could not be written: {0}")]

@@ -20,6 +20,7 @@
 mod console;
 mod driver;
 mod error;
+pub mod faults;
 mod limits;
 mod machine;
 mod mailbox;

@@ -252,6 +252,13 @@ whats! {
     };
     /// It did something whose result may differ from run to run.
     36 Unrepeatable "unrepeatable";
+    /// Something went wrong for it on purpose.
+    39 Injected "injected" {
+        /// What, such as `"drop"`.
+        fault: &'static str,
+        /// By which rule, from 1.
+        rule: u64,
+    };
     /// It began a job.
     37 JobReleased "job_released" {
         /// When the job is, or was, released.
@@ -313,6 +320,7 @@ impl fmt::Display for What<'_> {
             What::Called { to, name, token } => write!(f, " to={to} name={name:?} token={token}"),
             What::Replied { to, token } => write!(f, " to={to} token={token}"),
             What::Monitored { pid } => write!(f, " pid={pid}"),
+            What::Injected { fault, rule } => write!(f, " fault={fault} rule={rule}"),
             What::Noticed { child } => write!(f, " child={child}"),
             What::Exited { status } => write!(f, " status={:?}", status.to_string()),
             What::JobReleased { release, deadline } => {

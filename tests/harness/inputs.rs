@@ -1,6 +1,7 @@
 //! Texts that are read: workloads, policies, durations, event data. Whatever they say, a reader
 //! answers with a value or with an error that names the place.
 
+use hothouse::faults::Faults;
 use hothouse::policy::policy;
 use hothouse::sim::{Simulation, parse_duration, read};
 use hothouse::{Stream, StreamKind, json};
@@ -37,7 +38,7 @@ pub fn check_workload(bytes: &[u8]) {
 /// If a reader does.
 pub fn check_words(bytes: &[u8]) {
     let draw = Draw::new(bytes);
-    let kind = draw.below(3);
+    let kind = draw.below(4);
     let Ok(text) = std::str::from_utf8(bytes.get(1..).unwrap_or_default()) else { return };
     match kind {
         0 => match policy(text, Stream::derive(0, StreamKind::Policy, 0)) {
@@ -45,6 +46,16 @@ pub fn check_words(bytes: &[u8]) {
             Err(error) => assert!(!error.to_string().is_empty(), "an error says what is wrong"),
         },
         1 => _ = parse_duration(text),
+        3 => match text.parse::<Faults>() {
+            Ok(faults) => assert!(!faults.rules.is_empty(), "good faults have rules"),
+            Err(error) => {
+                let lines = text.lines().count().max(1);
+                assert!((1..=lines).contains(&error.line), "{error}");
+                let line = text.lines().nth(error.line - 1).unwrap_or_default();
+                let columns = line.chars().count() + 1;
+                assert!((1..=columns).contains(&error.column), "{error}");
+            }
+        },
         _ => {
             if let Ok(parsed) = serde_json::from_str(text)
                 && let Ok(value) = json::from_json(parsed)

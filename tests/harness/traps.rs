@@ -14,6 +14,11 @@ use super::puppet::puppet;
 /// How often a run is stirred, which is a tenth of a virtual second each.
 const ROUNDS: u64 = 200;
 
+/// What goes wrong on purpose in some of the runs.
+const FAULTS: &str = "drop:p=0.05; delay:p=0.1,by=1ns..3ms; duplicate:p=0.1; reorder:p=0.1; \
+    kill:process=*,p=0.01; stop:process=*,p=0.02,for=1ms; skew:process=2,by=-1ms; \
+    fail:p=0.02,errno=EINTR";
+
 /// What a run came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
@@ -101,7 +106,9 @@ fn kernel(draw: &Draw, hash: bool) -> Kernel {
         switch: Span::from_nanos(draw.pick(&[0, 5_000])),
         migration: Span::from_nanos(draw.pick(&[0, 3])),
     });
+    let faults = draw.one_in(3).then(|| FAULTS.parse().expect("good rules"));
     let builder: Builder = Kernel::builder()
+        .faults(faults.unwrap_or_default())
         .policy(policy)
         .cpus(1 + draw.below(3) as u32)
         .costs(costs.unwrap_or_default())

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{Pid, Signal, Span, Tick, Value};
+use crate::{Name, Pid, Signal, Span, Tick, Value};
 
 /// How a process ended.
 ///
@@ -52,8 +52,14 @@ impl fmt::Display for ExitStatus {
 pub struct Exit {
     /// Who ended.
     pub pid: Pid,
+    /// Its name.
+    pub name: Name,
     /// How.
     pub status: ExitStatus,
+    /// Where in its program's source a fault struck, such as `src/main.rs:12`, as far as the host's
+    /// debug information tells: it may differ from one build to another. A panic has its place in
+    /// its message.
+    pub place: Option<String>,
     /// The CPU time that it used.
     pub cpu_time: Span,
     /// When it ended.

@@ -11,7 +11,7 @@ use hothouse_abi::{
 };
 
 use crate::machine::{After, Key, Machine};
-use crate::native::{Arena, Came, Native, prefetch};
+use crate::native::{Arena, Came, Fault, FaultKind, Native, prefetch};
 use crate::trace::What;
 
 /// How many turns ahead of its own a process's record is fetched, and its stack.
@@ -246,7 +246,7 @@ impl Bodies {
                 machine.returned(key, status);
             }
             Came::Faulted(fault) => {
-                machine.say(key, &format!("ended by {}: {}", fault.signal, fault.what));
+                tell_fault(&mut machine, key, &fault, "");
                 machine.counters.abandoned += 1;
                 machine.record(key, What::Faulted { signal: fault.signal });
                 machine.returned(key, fault.status());
@@ -369,7 +369,7 @@ impl Bodies {
                 Came::Faulted(fault) => {
                     native.finish(&mut self.arena);
                     let mut machine = shared.machine();
-                    machine.say(key, &format!("{} in a destructor: {}", fault.signal, fault.what));
+                    tell_fault(&mut machine, key, &fault, " in a destructor");
                     machine.counters.abandoned += 1;
                     return;
                 }
@@ -396,6 +396,17 @@ impl Bodies {
             }
         }
         drop_quietly(body);
+    }
+}
+
+/// Says by what, where and in what a process was cut off. One that makes no more calls ends the run.
+fn tell_fault(machine: &mut Machine, key: Key, fault: &Fault, in_what: &str) {
+    let place = fault.place();
+    let at = place.as_ref().map_or_else(String::new, |place| format!(" at {place}"));
+    machine.say(key, &format!("ended by {}{in_what}: {}{at}", fault.signal, fault.what));
+    machine.table[key].rare().place = place;
+    if fault.what == FaultKind::Unresponsive {
+        machine.unresponsive(key, fault.functions().join("\n  "));
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::bodies::{Bodies, Shared};
 use super::kernel::{About, Interrupt, Kernel};
 use crate::console::{Console, StdConsole};
 use crate::error::RunError;
+use crate::faults::Faults;
 use crate::limits::{Costs, Limits};
 use crate::machine::{Machine, Settings};
 use crate::native::Arena;
@@ -16,6 +18,9 @@ use crate::trace::{Listener, Record, TraceHash};
 
 /// Slots for stacks beyond the limit on processes, since a stack given up is not used again.
 const SPARE_STACKS: usize = 1 << 16;
+
+/// How long a native process may go without a call, by the host's clock.
+const WATCHDOG: Duration = Duration::from_secs(10);
 
 /// The settings of a kernel to be. See [`Kernel::builder`].
 #[must_use]
@@ -28,11 +33,13 @@ pub struct Builder {
     console: Box<dyn Console>,
     listeners: Vec<Box<dyn Listener>>,
     oracle: Option<(Box<dyn Oracle>, Exploration)>,
+    faults: Faults,
     hash: bool,
     repeatable: bool,
     admission: bool,
     real_time: bool,
     interrupt: Interrupt,
+    watchdog: Option<Duration>,
 }
 
 impl Builder {
@@ -46,11 +53,13 @@ impl Builder {
             console: Box::new(StdConsole),
             listeners: Vec::new(),
             oracle: None,
+            faults: Faults::default(),
             hash: false,
             repeatable: false,
             admission: false,
             real_time: false,
             interrupt: Interrupt::default(),
+            watchdog: Some(WATCHDOG),
         }
     }
 
@@ -90,6 +99,19 @@ impl Builder {
         self
     }
 
+    /// What is to go wrong on purpose: nothing by default. Under an oracle a fault with a probability
+    /// below 1 is a choice.
+    ///
+    /// ```
+    /// use hothouse_kernel::Kernel;
+    /// let faults = "drop:from=client,to=server,p=0.1; kill:process=server,at=40".parse()?;
+    /// let kernel = Kernel::builder().seed(7).faults(faults).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn faults(self, faults: Faults) -> Builder {
+        Builder { faults, ..self }
+    }
+
     /// Lets an oracle decide what the run leaves open, instead of the policy. The costs of the
     /// machine should then be 0, so that no trap takes time.
     pub fn oracle(self, oracle: impl Oracle + 'static, how: Exploration) -> Builder {
@@ -124,6 +146,15 @@ impl Builder {
         Builder { interrupt, ..self }
     }
 
+    /// How long a native process may go without a call, by the host's clock: 10 seconds by default.
+    /// One that takes longer is cut off, and ends with `Signaled(SIGXCPU)`; the run ends with
+    /// [`RunError::Unresponsive`], which says where it was. `None`: as long as it likes.
+    ///
+    /// Only how long the host takes decides that, never virtual time.
+    pub fn watchdog(self, limit: Option<Duration>) -> Builder {
+        Builder { watchdog: limit, ..self }
+    }
+
     /// Makes the kernel.
     ///
     /// # Errors
@@ -149,6 +180,7 @@ impl Builder {
             hash: hash.clone(),
             interrupt: self.interrupt,
             real_time: self.real_time,
+            watchdog: self.watchdog,
         };
         let machine = Machine::new(Settings {
             policy: self.policy,
@@ -159,6 +191,7 @@ impl Builder {
             console: self.console,
             listener: listener(self.listeners, hash),
             oracle: self.oracle,
+            faults: self.faults,
             repeatable: self.repeatable,
             admission: self.admission,
         });

@@ -5,6 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use hothouse_abi::{
     Errno, Name, Pid, ProcessInfo, Program, Signal, SignalNumber, Span, Tick, Value,
@@ -16,6 +17,7 @@ use super::realtime::Pace;
 use super::report::{End, Report};
 use crate::limits::Costs;
 use crate::machine::{Action, Counters, Held, Next};
+use crate::native::Watch;
 use crate::trace::TraceHash;
 
 /// A machine with its processes, driven by the host.
@@ -56,6 +58,7 @@ pub(super) struct About {
     pub(super) hash: Option<Rc<RefCell<TraceHash>>>,
     pub(super) interrupt: Interrupt,
     pub(super) real_time: bool,
+    pub(super) watchdog: Option<Duration>,
 }
 
 /// Until when a run goes on.
@@ -159,6 +162,13 @@ impl Kernel {
         self.pace = None;
     }
 
+    /// Watches for processes that make no more calls, as long as it is kept.
+    fn watch(&self) -> Option<Watch> {
+        let limit = self.about.watchdog?;
+        let traps = std::ptr::from_ref(&self.shared.machine().counters.traps);
+        Some(Watch::start(traps, limit))
+    }
+
     /// Starts a process from outside: a child of pid 0, as root. It runs when the policy picks it.
     ///
     /// # Errors
@@ -188,6 +198,7 @@ impl Kernel {
     ///
     /// `ESRCH`, `EINVAL` for what is no signal, `EPERM` for pid 0.
     pub fn kill(&mut self, pid: Pid, signal: impl Into<SignalNumber>) -> Result<(), Errno> {
+        let _watch = self.watch();
         let done = self.shared.machine().kill_from_outside(pid, signal.into());
         self.bodies.unwind_victims(&self.shared);
         done
@@ -260,6 +271,7 @@ impl Kernel {
     /// Lets one process run until its next trap that leaves the CPU. Returns the end of the run, if
     /// nobody can run.
     pub fn step(&mut self) -> Option<End> {
+        let _watch = self.watch();
         loop {
             if let Some(done) = self.step_towards(Tick::MAX, true) {
                 return match done {
@@ -276,6 +288,7 @@ impl Kernel {
         awaited: Option<Pid>,
         mut holds: Option<&mut dyn FnMut(&Kernel) -> bool>,
     ) -> End {
+        let _watch = self.watch();
         // Looked up again only when a process has ended.
         let mut ended = u64::MAX;
         loop {

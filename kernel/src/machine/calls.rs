@@ -2,6 +2,7 @@
 
 use hothouse_abi::{Errno, Event, EventKind, Name, Pid, Resume, Span, Token, Value};
 
+use super::faulty::Mail;
 use super::process::{Key, State};
 use super::wait::On;
 use super::{Machine, Outcome};
@@ -46,7 +47,11 @@ impl Machine {
             kind: EventKind::Sent,
         };
         self.counters.events += 1;
-        self.deliver_event(target, event);
+        if self.watched {
+            self.carry(key, target, Mail { event, reply: None });
+        } else {
+            self.deliver_event(target, event);
+        }
         // With no time at all it is over already, and nobody else is to run.
         if timeout.is_some_and(Span::is_zero) { Outcome::Enter } else { Outcome::Wait }
     }
@@ -76,10 +81,20 @@ impl Machine {
         self.record(key, What::Replied { to: pid, token: token.number() });
         self.counters.events += 1;
         let reply = Event::sent(sender, std::mem::take(name), std::mem::take(data));
+        if self.watched {
+            self.carry(key, caller, Mail { event: reply, reply: Some(token) });
+        } else {
+            self.give_reply(caller, token, reply);
+        }
+        Ok(())
+    }
+
+    /// Gives a reply to the caller, whose call is still open.
+    pub(super) fn give_reply(&mut self, caller: Key, token: Token, reply: Event) {
         let process = &mut self.table[caller];
         let waits = process.state == State::Waiting
             && !process.stopped
-            && process.wait.as_ref().is_some_and(|wait| is_call(&wait.on, sender, token));
+            && process.wait.as_ref().is_some_and(|wait| is_call(&wait.on, reply.sender, token));
         if waits {
             self.taken(caller, &reply);
             self.complete(caller, Resume::Event(reply));
@@ -87,11 +102,10 @@ impl Machine {
             let reply = Event { token: Some(token), ..reply };
             process.rare().calls.replies.push(reply);
         }
-        Ok(())
     }
 
     /// Whether a call is still open; otherwise what became of it.
-    fn find_call(&mut self, caller: Key, peer: Pid, token: Token) -> Result<(), Errno> {
+    pub(super) fn find_call(&mut self, caller: Key, peer: Pid, token: Token) -> Result<(), Errno> {
         let process = &mut self.table[caller];
         let Some(rare) = &mut process.rare else { return Err(Errno::EINVAL) };
         if rare.calls.replies.iter().any(|reply| reply.token == Some(token)) {

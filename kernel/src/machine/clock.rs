@@ -22,6 +22,8 @@ pub(crate) enum Alarm {
     Exit(Key),
     /// Something from outside.
     Action(Box<Action>),
+    /// What a fault holds back.
+    Late(u64),
 }
 
 /// What a driver does next.
@@ -153,6 +155,7 @@ impl Machine {
             Alarm::Cpu(cpu) => self.burst_timer(cpu),
             Alarm::Exit(key) => self.exit_time_over(key),
             Alarm::Action(action) => self.act(*action),
+            Alarm::Late(id) => self.came_late(id),
         }
     }
 
@@ -174,6 +177,13 @@ impl Machine {
         self.error.get_or_insert(error);
         self.table[key].set_answer(Resume::Error(Errno::EAGAIN));
         After::Leave
+    }
+
+    /// A process made no call for longer than the watchdog allows: the run ends.
+    pub(crate) fn unresponsive(&mut self, key: Key, place: String) {
+        let process = &self.table[key];
+        let (pid, name) = (process.pid(), process.name.to_string());
+        self.error.get_or_insert(RunError::Unresponsive { pid, name, place });
     }
 
     /// Who runs while time stands still: `key`, or all who can.

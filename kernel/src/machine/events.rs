@@ -4,6 +4,7 @@ use hothouse_abi::{
     Errno, Event, EventKind, Filter, Name, Personality, Pid, Resume, Span, Tick, Value,
 };
 
+use super::faulty::Mail;
 use super::process::{Key, State};
 use super::wait::On;
 use super::{Machine, Outcome};
@@ -31,6 +32,11 @@ impl Machine {
         };
         self.check_room(target, name, data)?;
         self.counters.events += 1;
+        if self.faults.is_some() {
+            let event = Event::sent(sender, std::mem::take(name), std::mem::take(data));
+            self.carry(key, target, Mail { event, reply: None });
+            return Ok(());
+        }
         let process = &mut self.table[target];
         let waits = process.state == State::Waiting
             && !process.stopped

@@ -38,6 +38,7 @@ impl Machine {
         }
         let over = self.now + self.limits.exit_time;
         let timer = self.timers.arm(over, Class::Timer, Alarm::Exit(key));
+        self.due |= over <= self.now;
         let rare = self.table[key].rare();
         rare.exiting = Some(status);
         rare.exit_timer = Some(timer);
@@ -151,12 +152,19 @@ impl Machine {
         self.policy.forget(self.table[key].task.id);
         let process = &mut self.table[key];
         process.check_accounts(self.now);
-        let exit =
-            Exit { pid: process.pid(), status, cpu_time: process.cpu_time, ended_at: self.now };
-        let rare = process.rare.take();
-        self.tell_oracle(key, &exit);
+        let mut rare = process.rare.take();
+        let exit = Exit {
+            pid: process.pid(),
+            name: std::mem::take(&mut process.name),
+            status,
+            place: rare.as_mut().and_then(|rare| rare.place.take()),
+            cpu_time: process.cpu_time,
+            ended_at: self.now,
+        };
+        self.tell_oracle(&exit);
         self.table.vacate(key);
         self.counters.ended += 1;
+        self.drop_late(exit.pid);
         self.tell_parent(parent, &exit);
         if let Some(rare) = rare {
             self.unread -= rare.records.len();

@@ -172,7 +172,11 @@ impl Machine {
             self.note_yield(key);
         }
         let mut answer = Resume::Unit;
-        match self.dispatch_trap(key, &mut trap, &mut answer) {
+        let verdict = match self.fault_at_trap(key, &mut trap, &mut answer) {
+            Some(verdict) => verdict,
+            None => self.dispatch_trap(key, &mut trap, &mut answer),
+        };
+        match verdict {
             Verdict::Answered => self.table[key].set_answer(answer),
             Verdict::Exit | Verdict::Leave => return Entry::Left,
             Verdict::Enter | Verdict::Wait => {}
@@ -310,9 +314,9 @@ impl Machine {
 
     /// Tells the oracle of an end.
     #[inline]
-    pub(super) fn tell_oracle(&mut self, key: Key, exit: &Exit) {
+    pub(super) fn tell_oracle(&mut self, exit: &Exit) {
         if let Some(explored) = &mut self.explored {
-            explored.oracle.ended(exit.pid, &self.table[key].name, &exit.status);
+            explored.oracle.ended(exit.pid, &exit.name, &exit.status);
         }
     }
 }

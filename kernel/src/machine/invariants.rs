@@ -81,7 +81,7 @@ impl Machine {
         let bursts = self.cpus.iter().filter(|cpu| bursts(&cpu.phase)).count();
         let mut actions = 0;
         for (at, class, alarm) in self.timers.armed() {
-            actions += usize::from(matches!(alarm, Alarm::Action(_)));
+            actions += usize::from(matches!(alarm, Alarm::Action(_) | Alarm::Late(_)));
             let seen = at > self.now || class == Class::Timeout || self.due;
             assert!(seen, "invariant: what is due is not overlooked, but {alarm:?} at {at} is");
         }

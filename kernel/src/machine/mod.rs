@@ -11,6 +11,7 @@ mod enter;
 mod events;
 mod exit;
 mod explored;
+mod faulty;
 mod identity;
 mod inject;
 #[cfg(feature = "invariants")]
@@ -50,12 +51,14 @@ pub(crate) use self::process::Key;
 
 use self::cpu::Cpu;
 use self::explored::Explored;
+use self::faulty::Injector;
 use self::locks::Locks;
 use self::process::State;
 use self::scheduler::Scheduler;
 use self::table::Table;
 use crate::console::Console;
 use crate::error::RunError;
+use crate::faults::Faults;
 use crate::limits::{Costs, Limits};
 use crate::oracle::{Exploration, Oracle};
 use crate::policy::{Policy, Running};
@@ -72,6 +75,7 @@ pub(crate) struct Settings {
     pub(crate) console: Box<dyn Console>,
     pub(crate) listener: Option<Box<dyn Listener>>,
     pub(crate) oracle: Option<(Box<dyn Oracle>, Exploration)>,
+    pub(crate) faults: Faults,
     /// Whether what cannot be repeated is an error to the program that does it.
     pub(crate) repeatable: bool,
     /// Whether those whose reservation does not fit are refused.
@@ -125,6 +129,8 @@ pub(crate) struct Machine {
     explored: Option<Box<Explored>>,
     /// Whether there is a listener or an oracle, who must see each trap.
     watched: bool,
+    /// What is to go wrong.
+    faults: Option<Box<Injector>>,
     /// Whether there is one CPU, and the policy says who gets it.
     is_plain: bool,
     repeatable: bool,
@@ -263,7 +269,11 @@ impl Machine {
             seed: settings.seed,
             costs: settings.costs,
             console: settings.console,
-            watched: settings.listener.is_some() || settings.oracle.is_some(),
+            watched: settings.listener.is_some()
+                || settings.oracle.is_some()
+                || !settings.faults.rules.is_empty(),
+            faults: (!settings.faults.rules.is_empty())
+                .then(|| Injector::new(settings.faults, settings.seed)),
             is_plain: settings.cpus <= 1 && settings.oracle.is_none(),
             explored: settings.oracle.map(Explored::new),
             listener: settings.listener,
@@ -299,14 +309,37 @@ impl Machine {
         if !self.costs.trap.is_zero() {
             process.debt += self.costs.trap;
         }
-        if self.watched && self.show_or_hold(key, frame) {
-            return After::Leave;
+        if self.watched
+            && let Some(after) = self.trap_watched(key, frame)
+        {
+            return after;
         }
         if frame.unwinding && frame.trap.parks() {
             frame.resume = Resume::Error(Errno::EINTR);
             return After::Resume;
         }
-        match self.dispatch_trap(key, &mut frame.trap, &mut frame.resume) {
+        let verdict = self.dispatch_trap(key, &mut frame.trap, &mut frame.resume);
+        self.follow(key, frame, verdict)
+    }
+
+    /// What comes before a trap when somebody listens, decides or injects faults. `None`: it is
+    /// carried out now.
+    #[cold]
+    fn trap_watched(&mut self, key: Key, frame: &mut Frame) -> Option<After> {
+        if self.show_or_hold(key, frame) {
+            return Some(After::Leave);
+        }
+        if frame.unwinding {
+            return None;
+        }
+        let verdict = self.fault_at_trap(key, &mut frame.trap, &mut frame.resume)?;
+        Some(self.follow(key, frame, verdict))
+    }
+
+    /// What a trap that was carried out comes to.
+    #[inline(always)]
+    fn follow(&mut self, key: Key, frame: &mut Frame, verdict: Verdict) -> After {
+        match verdict {
             Verdict::Answered => self.answered(key, frame),
             Verdict::Enter => self.go_on(key, frame),
             Verdict::Wait => match self.table[key].state {

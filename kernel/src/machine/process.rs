@@ -149,6 +149,8 @@ pub(crate) struct Rare {
     pub(crate) exit_timer: Option<TimerKey>,
     /// Why it is dead.
     pub(crate) status: Option<ExitStatus>,
+    /// Where a fault struck.
+    pub(crate) place: Option<String>,
     pub(crate) timers: BTreeMap<TimerId, TimerKey>,
     /// Fired timers whose events are still queued.
     pub(crate) fired_timers: usize,

@@ -31,6 +31,8 @@ pub struct Counters {
     pub abandoned: u64,
     /// Actions from outside that failed, such as a signal to nobody.
     pub failed_actions: u64,
+    /// Faults injected on purpose.
+    pub injected: u64,
     /// Steps of the machine.
     pub steps: u64,
 }

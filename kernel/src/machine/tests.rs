@@ -11,6 +11,7 @@ use super::process::Key;
 use super::{After, Held, Machine, Next, Settings};
 use crate::console::Captured;
 use crate::error::RunError;
+use crate::faults::Faults;
 use crate::limits::{Costs, Limits};
 use crate::policy::Fifo;
 
@@ -51,6 +52,7 @@ impl Hand {
             console: Box::new(Captured::default()),
             listener: None,
             oracle: None,
+            faults: Faults::default(),
             repeatable: false,
             admission: false,
         });

@@ -1,7 +1,7 @@
 // Signal handlers, and the way out of a stack that can't go on.
 #![allow(unsafe_code)]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -13,7 +13,7 @@ use libc::{c_int, c_void, siginfo_t};
 
 use super::control::{self, Control, End};
 use super::registers::Registers;
-use super::{heap, panics};
+use super::{heap, panics, place};
 
 /// Why a process was cut off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +22,13 @@ pub(crate) struct Fault {
     pub(crate) signal: Signal,
     /// What it was.
     pub(crate) what: FaultKind,
-    /// The address of the code that did it; it differs from run to run.
-    pub(crate) place: usize,
+    /// The addresses of the code that did it and, where that was told, of its callers, the innermost
+    /// first; they differ from run to run.
+    pub(crate) frames: Vec<usize>,
 }
+
+/// How many callers are noted.
+pub(super) const FRAMES: usize = 24;
 
 /// What a process did to be cut off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +49,26 @@ pub(crate) enum FaultKind {
     Panic(String),
     /// It called `abort`.
     Abort,
+    /// It made no call for longer than the watchdog allows.
+    Unresponsive,
 }
 
 impl Fault {
+    /// Where in the program's source it was, such as `src/main.rs:12`, if that can be told. It may
+    /// differ from one build to another.
+    pub(crate) fn place(&self) -> Option<String> {
+        match self.what {
+            // Its message tells.
+            FaultKind::Panic(_) => None,
+            _ => place::of(&self.frames),
+        }
+    }
+
+    /// The functions that were under way, the innermost first.
+    pub(crate) fn functions(&self) -> Vec<String> {
+        self.frames.iter().flat_map(|&pc| place::functions(pc)).collect()
+    }
+
     /// What the parent is told.
     pub(crate) fn status(&self) -> ExitStatus {
         match &self.what {
@@ -69,6 +90,7 @@ impl fmt::Display for FaultKind {
             FaultKind::Breakpoint => f.write_str("breakpoint"),
             FaultKind::Panic(message) => f.write_str(message),
             FaultKind::Abort => f.write_str("abort"),
+            FaultKind::Unresponsive => f.write_str("no call for longer than the watchdog allows"),
         }
     }
 }
@@ -76,10 +98,15 @@ impl fmt::Display for FaultKind {
 /// What the handler notes of a fault: plain data, made up into a [`Fault`] on the kernel's stack.
 #[derive(Clone, Copy)]
 pub(super) struct Trouble {
-    signal: Signal,
-    address: usize,
-    pc: usize,
-    panicking: bool,
+    pub(super) signal: Signal,
+    pub(super) address: usize,
+    pub(super) panicking: bool,
+}
+
+thread_local! {
+    // As in [`Fault::frames`], with zeroes behind the last, for the trouble noted last. Const and
+    // without a destructor, so that the handlers may write it.
+    static NOTED: Cell<[usize; FRAMES]> = const { Cell::new([0; FRAMES]) };
 }
 
 impl Trouble {
@@ -94,9 +121,11 @@ impl Trouble {
             Signal::SIGTRAP => FaultKind::Breakpoint,
             Signal::SIGABRT if self.panicking => FaultKind::Panic(panics::cut_off(control)),
             Signal::SIGABRT => FaultKind::Abort,
+            Signal::SIGXCPU => FaultKind::Unresponsive,
             _ => FaultKind::BadAddress(self.address),
         };
-        Fault { signal: self.signal, what, place: self.pc }
+        let frames = NOTED.take().into_iter().take_while(|&pc| pc != 0).collect();
+        Fault { signal: self.signal, what, frames }
     }
 }
 
@@ -194,10 +223,44 @@ fn contain(control: &Control, signal: Signal, info: *mut siginfo_t, registers: &
     }
     // SAFETY: the host filled it in for a fault.
     let address = unsafe { (*info).si_addr() } as usize;
-    let trouble = Trouble { signal, address, pc: registers.pc(), panicking };
+    let frames = match signal {
+        Signal::SIGABRT => place::callers(control, registers.pc()),
+        // The stack may be in any state.
+        _ => {
+            let mut frames = [0; FRAMES];
+            frames[0] = place_of_fault(control, address, registers);
+            frames
+        }
+    };
+    cut_off(control, Trouble { signal, address, panicking }, frames, registers);
+}
+
+/// The address of the code that faulted. A call of a bad address shows in nothing but what it was to
+/// return to.
+fn place_of_fault(control: &Control, address: usize, registers: &Registers) -> usize {
+    let (pc, sp) = (registers.pc(), registers.sp());
+    if cfg!(target_arch = "x86_64")
+        && pc == address
+        && sp >= control.guard.end
+        && sp.is_multiple_of(size_of::<usize>())
+    {
+        // SAFETY: an aligned word above the guard, on the stack of the interrupted process.
+        return unsafe { ptr::with_exposed_provenance::<usize>(sp).read_volatile() };
+    }
+    pc
+}
+
+/// Makes the process of this record, whose code these registers are of, return to the kernel.
+pub(super) fn cut_off(
+    control: &Control,
+    trouble: Trouble,
+    frames: [usize; FRAMES],
+    registers: &Registers,
+) {
+    NOTED.set(frames);
     let control = ptr::from_ref(control);
     // SAFETY: the record outlives the run of the process, of which the function given here is the
-    // last part. The stack pointer is in the process's stack, by the caller's check, and the
+    // last part. The stack pointer is in the process's stack, by the callers' checks, and the
     // registers are set at once. What lay on the stack is never run nor unwound, and the stack is
     // abandoned, so nothing on it is reused; what the process changed elsewhere stays as it is.
     let to = unsafe {
@@ -209,7 +272,7 @@ fn contain(control: &Control, signal: Signal, info: *mut siginfo_t, registers: &
 }
 
 /// Ends the host: with the heap in an unknown state nothing that allocates can go on.
-fn end_host() -> ! {
+pub(super) fn end_host() -> ! {
     let text = b"hothouse: a process faulted inside the C library's allocator. Its heap can't be \
         relied on any more, so the run ends here.\n";
     // SAFETY: both calls are allowed in a signal handler.
@@ -261,9 +324,11 @@ thread_local! {
 }
 
 /// A stack for signal handlers on a thread that came without one, as threads that Rust did not
-/// start do: an overflowing stack has no room for a handler.
+/// start do, or with one that is too small to look for callers on: an overflowing stack has no room
+/// for a handler.
 struct AlternateStack {
     memory: *mut c_void,
+    old: libc::stack_t,
 }
 
 impl AlternateStack {
@@ -276,7 +341,8 @@ impl AlternateStack {
             libc::sigaltstack(ptr::null(), &mut old);
             old
         };
-        if old.ss_flags & libc::SS_DISABLE == 0 {
+        let in_use = old.ss_flags & libc::SS_ONSTACK != 0;
+        if in_use || (old.ss_flags & libc::SS_DISABLE == 0 && old.ss_size >= Self::SIZE) {
             return None;
         }
         let access = libc::PROT_READ | libc::PROT_WRITE;
@@ -287,20 +353,16 @@ impl AlternateStack {
         let stack = libc::stack_t { ss_sp: memory, ss_flags: 0, ss_size: Self::SIZE };
         // SAFETY: the mapping stays until `drop`, which takes the stack away first.
         unsafe { libc::sigaltstack(&stack, ptr::null_mut()) };
-        Some(AlternateStack { memory })
+        Some(AlternateStack { memory, old })
     }
 }
 
 impl Drop for AlternateStack {
     fn drop(&mut self) {
-        let none = libc::stack_t {
-            ss_sp: ptr::null_mut(),
-            ss_flags: libc::SS_DISABLE,
-            ss_size: Self::SIZE,
-        };
-        // SAFETY: runs as the thread ends, so no handler is on this stack.
+        // SAFETY: runs as the thread ends, so no handler is on this stack; the one that was there
+        // before goes later.
         unsafe {
-            libc::sigaltstack(&none, ptr::null_mut());
+            libc::sigaltstack(&self.old, ptr::null_mut());
             libc::munmap(self.memory, Self::SIZE);
         }
     }

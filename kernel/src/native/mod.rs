@@ -22,7 +22,8 @@
 //! * A fault while two unwindings are under way on one thread (one process killed another in a
 //!   destructor) leaves [`std::thread::panicking`] true on that thread for ever. Processes don't
 //!   rely on it from then on; see the notes in `gate.rs`.
-//! * A loop without traps, an overflow that steps over the guard page (foreign code without stack
+//! * A process that makes no more traps ends the run, once the watchdog has found it.
+//! * An overflow that steps over the guard page (foreign code without stack
 //!   probes), `exit` and signals that a program sends to the host.
 
 mod arena;
@@ -33,16 +34,20 @@ mod gate;
 mod heap;
 mod jump;
 mod panics;
+mod place;
 mod prefetch;
 mod registers;
 mod switch;
 #[cfg(test)]
 mod tests;
+mod watchdog;
 
 pub(crate) use arena::Arena;
 pub use bare::bare_round_trips;
+pub(crate) use fault::{Fault, FaultKind};
 pub(crate) use prefetch::prefetch;
 pub(crate) use switch::{Came, Native};
+pub(crate) use watchdog::Watch;
 
 /// Makes the host's thread and process ready for faults and panics of native processes.
 fn prepare() {

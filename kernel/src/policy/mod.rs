@@ -77,6 +77,7 @@ pub use random::Random;
 pub use rm::Rm;
 pub use rr::Rr;
 pub use sjf::Sjf;
+pub(crate) use spec::parse_span;
 pub use spec::{POLICIES, PolicyError, policy};
 pub use srtf::Srtf;
 pub use stride::Stride;

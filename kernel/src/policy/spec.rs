@@ -328,7 +328,7 @@ impl<'a> Params<'a> {
 
 /// A span such as `10ms` or `2.5us`; `None` for anything else, for what is finer than a nanosecond
 /// and for what is too long.
-fn parse_span(text: &str) -> Option<Span> {
+pub(crate) fn parse_span(text: &str) -> Option<Span> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = text.split_at(digits);
     let (_, nanos) = UNITS.iter().find(|(name, _)| *name == unit)?;

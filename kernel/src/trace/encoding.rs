@@ -46,7 +46,7 @@ pub fn encode(record: &Record<'_>, out: &mut Vec<u8>) {
     fields(&record.what, out);
 }
 
-fn fields(what: &What<'_>, out: &mut Vec<u8>) {
+pub(super) fn fields(what: &What<'_>, out: &mut Vec<u8>) {
     match *what {
         What::Started
         | What::Dispatched
@@ -107,6 +107,10 @@ fn fields(what: &What<'_>, out: &mut Vec<u8>) {
             varint(out, token.into());
         }
         What::Monitored { pid } | What::Noticed { child: pid } => varint(out, pid.number()),
+        What::Injected { fault, rule } => {
+            bytes(out, fault.as_bytes());
+            varint(out, rule);
+        }
         What::Exited { status } => exit_status(out, status),
         What::Logged { text } => bytes(out, text),
     }

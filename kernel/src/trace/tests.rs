@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::encoding::value;
+use super::encoding::{fields, value};
 use super::*;
 
 const NAME: Name = Name::short("ab");
@@ -115,6 +115,13 @@ fn words_are_unique() {
     words.sort_unstable();
     words.dedup();
     assert_eq!(words.len(), 37);
+}
+
+#[test]
+fn a_fault_on_purpose_is_encoded_with_its_rule() {
+    let mut out = Vec::new();
+    fields(&What::Injected { fault: "kill", rule: 128 }, &mut out);
+    assert_eq!(out, b"\x04kill\x80\x01");
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub use hothouse_kernel::{
     Action as HostAction, Builder, Candidate, Captured, Choice, Console, Costs, Counters,
     CpuReport, Deadlock, End, Exploration, Held, Interrupt, Kernel, Limits, Object, Oracle, Report,
     RunError, StdConsole, Step, Stream, StreamKind, Touches, Until, Waiter, bare_round_trips,
-    policy, trace,
+    faults, policy, trace,
 };
 pub use hothouse_lua as lua;
 pub use hothouse_sys::*;
@@ -60,3 +60,8 @@ struct Policies;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/explore.md")]
 struct ExploreDocs;
+
+/// The example of docs/faults.md.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/faults.md")]
+struct FaultsOnPurpose;

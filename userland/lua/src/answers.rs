@@ -272,18 +272,21 @@ fn action_word(action: Action) -> &'static str {
     }
 }
 
-fn exit_fields(exit: &Exit) -> [(&'static str, Data); 4] {
+fn exit_fields(exit: &Exit) -> Vec<(&'static str, Data)> {
     let status = match &exit.status {
         ExitStatus::Exited(value) => ("value", value.clone()),
         ExitStatus::Failed(text) | ExitStatus::Panicked(text) => ("error", text.as_str().into()),
         ExitStatus::Signaled(signal) => ("signal", i64::from(signal.number()).into()),
     };
-    [
+    let place = exit.place.as_ref().map(|place| ("place", place.as_str().into()));
+    let always = [
         ("id", data_of(exit.pid.number())),
+        ("name", Data::Bytes(exit.name.bytes().clone())),
         status,
         ("cputime", exit.cpu_time.as_secs_f64().into()),
         ("ended", exit.ended_at.as_secs_f64().into()),
-    ]
+    ];
+    always.into_iter().chain(place).collect()
 }
 
 fn info_fields(info: &ProcessInfo) -> Vec<(&'static str, Data)> {

@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod compare;
 mod explore;
+mod faults;
 mod file;
 mod list;
 mod machine;

@@ -62,6 +62,9 @@ pub(super) struct Run {
     /// How lines and report are shown
     #[arg(long, value_enum, default_value = "human", env = "HOTHOUSE_FORMAT")]
     format: Format,
+    /// How long a program in Rust may go without a call, by the host's clock; 0: as long as it likes
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    watchdog: Span,
     /// Show no report at the end
     #[arg(long, short)]
     quiet: bool,
@@ -71,6 +74,10 @@ pub(super) struct Run {
     /// Show a table of all processes at the end
     #[arg(long)]
     ps: bool,
+    /// What is to go wrong on purpose: rules such as 'drop:from=client,p=0.1', or a file of them;
+    /// docs/faults.md has them all
+    #[arg(long, value_name = "RULES|FILE")]
+    faults: Option<String>,
     /// Run twice and compare the traces
     #[arg(long, conflicts_with = "realtime")]
     check: bool,
@@ -230,7 +237,11 @@ impl Run {
             })
             .hash(true)
             .real_time(self.realtime)
+            .watchdog((!self.watchdog.is_zero()).then(|| self.watchdog.duration()))
             .interrupt(interrupt);
+        if let Some(faults) = &self.faults {
+            builder = builder.faults(super::faults::read(faults)?);
+        }
         if let Some(path) = &self.trace {
             builder = builder.listener(TraceFile::create(path)?);
         }
@@ -288,6 +299,7 @@ impl Run {
             "isolate": self.lua.isolate,
             "instruction_budget": self.lua.instruction_budget,
             "lua_memory": self.lua.lua_memory,
+            "faults": self.faults,
             "at": self.at,
             "script": self.script.as_ref().map(|path| path.display().to_string()),
         })
@@ -319,6 +331,9 @@ impl Run {
         }
         if let Some(memory) = self.lua.lua_memory {
             option("lua-memory", memory.to_string());
+        }
+        if let Some(faults) = &self.faults {
+            option("faults", faults.clone());
         }
         if let Some(script) = &self.script {
             option("script", script.display().to_string());

@@ -78,6 +78,9 @@ impl Summary<'_> {
                 counters.spawned
             ),
         );
+        if counters.injected > 0 {
+            line("injected", format!("{} faults on purpose", counters.injected));
+        }
         if counters.dead_letters + counters.failed_actions + counters.abandoned > 0 {
             line(
                 "lost",

@@ -105,6 +105,7 @@ fn details(what: &What<'_>) -> Vec<(&'static str, Json)> {
         What::Replied { to, token } => vec![("to", to.number().into()), ("token", token.into())],
         What::Monitored { pid } => vec![("target", pid.number().into())],
         What::Noticed { child } => vec![("child", child.number().into())],
+        What::Injected { fault, rule } => vec![("fault", fault.into()), ("rule", rule.into())],
         What::Exited { status } => vec![("status", status.to_string().into())],
         What::Logged { text } => vec![("text", hothouse::Bytes::from(text).to_string().into())],
         _ => Vec::new(),

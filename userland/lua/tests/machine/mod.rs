@@ -175,7 +175,14 @@ impl World {
         let Some(process) = self.processes.remove(&pid) else { return };
         self.names.retain(|_, owner| *owner != pid);
         self.ends.insert(pid, status.clone());
-        let exit = Exit { pid: Pid::new(pid), status, cpu_time: Span::ZERO, ended_at: self.now };
+        let exit = Exit {
+            pid: Pid::new(pid),
+            name: process.name,
+            status,
+            place: None,
+            cpu_time: Span::ZERO,
+            ended_at: self.now,
+        };
         if let Some(parent) = self.processes.get_mut(&process.parent) {
             parent.exits.push_back(exit);
         }

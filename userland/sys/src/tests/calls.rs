@@ -113,7 +113,9 @@ fn child_rows(seen: &mut Seen) {
     seen.fallible(|sys| sys.spawn("kid", |_| ()), spawn, Resume::Pid(P), P);
     let exit = Exit {
         pid: P,
+        name: "kid".into(),
         status: ExitStatus::Signaled(Signal::SIGTERM),
+        place: None,
         cpu_time: Span::ZERO,
         ended_at: Tick::from_nanos(9),
     };
