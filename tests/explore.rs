@@ -79,6 +79,7 @@ enum Op {
     Kill(u64),
     Sleep,
     Watch(u64),
+    Compute,
 }
 
 fn ops() -> impl proptest::strategy::Strategy<Value = Vec<Vec<Op>>> {
@@ -94,6 +95,7 @@ fn ops() -> impl proptest::strategy::Strategy<Value = Vec<Vec<Op>>> {
         2 => Just(Op::Lock),
         1 => (0u64..3).prop_map(Op::Kill),
         1 => Just(Op::Sleep),
+        1 => Just(Op::Compute),
         1 => (0u64..3).prop_map(Op::Watch),
     ];
     prop::collection::vec(prop::collection::vec(op, 1..4), 2..4)
@@ -130,6 +132,7 @@ fn step(sys: &Sys, op: Op, cell: &Shared<u64>, lock: Mutex) -> String {
             format!("{:?}", guard.is_ok())
         }
         Op::Kill(whom) => format!("{:?}", sys.kill(pid(whom), Signal::SIGTERM)),
+        Op::Compute => format!("{:?}", sys.compute(Duration::from_secs(1))),
         Op::Sleep => format!("{:?}", sys.sleep(Duration::from_secs(1))),
         Op::Watch(whom) => format!("{:?}", sys.monitor(pid(whom))),
     }
@@ -179,4 +182,127 @@ proptest! {
         prop_assert!(reduced.schedules <= all.schedules);
         prop_assert_eq!(outcomes, every);
     }
+}
+
+fn failure(explorer: &Explorer, main: fn(&Sys)) -> String {
+    let explored = explorer.check(main).unwrap();
+    explored.failure.map_or("nothing".to_owned(), |found| found.failure.to_string())
+}
+
+#[test]
+fn a_livelock_is_a_failure_and_a_fair_loop_is_none() {
+    let explorer = isolated(Strategy::Random).steps(2_000).schedules(20);
+    let waits_for_ever = |sys: &Sys| {
+        while sys.lookup("nobody").is_none() {
+            sys.yield_now();
+        }
+    };
+    assert!(failure(&explorer, waits_for_ever).starts_with("livelock at 0.000000000"));
+    for strategy in [Strategy::Random, Strategy::Pct { depth: 3 }, UNREDUCED] {
+        let explorer = isolated(strategy).steps(2_000).schedules(200);
+        let waits_for_others = |sys: &Sys| {
+            for name in ["one", "two"] {
+                sys.spawn(name, move |sys: &Sys| {
+                    sys.register(name).unwrap();
+                    sys.receive_event(Filter::any(), None).map(drop)
+                })
+                .unwrap();
+            }
+            while sys.lookup("one").is_none() || sys.lookup("two").is_none() {
+                sys.yield_now();
+            }
+        };
+        assert_eq!(failure(&explorer, waits_for_others), "nothing", "{strategy}");
+    }
+}
+
+#[test]
+fn inputs_are_gone_through_and_made_smaller() {
+    let breaks_past_10 = |sys: &Sys| assert!(sys.choose(100) <= 10, "too much");
+    for strategy in [Strategy::Random, ALL, UNREDUCED] {
+        let found = isolated(strategy).check(breaks_past_10).unwrap().failure.unwrap();
+        let answers: Vec<u64> = found.schedule.decisions.iter().map(|d| d.answer).collect();
+        assert_eq!(answers, [11], "{strategy}");
+    }
+    let large = |sys: &Sys| assert!(sys.random() < 1 << 60, "too much");
+    let found = isolated(Strategy::Random).check(large).unwrap().failure.unwrap();
+    assert_eq!(found.schedule.decisions[0].answer, 1 << 60);
+    let all = isolated(ALL).check(|sys: &Sys| assert!(sys.choose(3) < 3)).unwrap();
+    assert!(all.exhausted && all.schedules == 3);
+}
+
+#[test]
+fn properties_are_checked_in_every_run() {
+    use hothouse::Span;
+    use hothouse::trace::What;
+    let two = |sys: &Sys| {
+        for name in ["one", "two"] {
+            sys.spawn(name, move |sys: &Sys| sys.log(name)).unwrap();
+        }
+        sys.sleep(Duration::from_secs(2)).unwrap();
+        sys.log("main");
+    };
+    let says = |word: &'static str| move || move |record: &hothouse::trace::Record<'_>| matches!(record.what, What::Logged { text } if text == word.as_bytes());
+    let never = isolated(ALL).never("two is silent", says("two"));
+    assert!(failure(&never, two).starts_with("\"two is silent\" at 0.000000000"));
+    let late = isolated(ALL).eventually("main speaks", Span::from_secs(1), says("main"));
+    let text = failure(&late, two);
+    assert_eq!(text, "\"main speaks\" at 1.000000000: it has not happened by then");
+    let in_time = isolated(ALL).eventually("main speaks", Span::from_secs(2), says("main"));
+    assert_eq!(failure(&in_time, two), "nothing");
+    let silent = isolated(ALL).eventually("three speaks", Span::from_secs(5), says("three"));
+    assert!(failure(&silent, two).contains("when the run was over"));
+}
+
+#[test]
+fn what_is_left_is_a_failure_if_asked_for() {
+    let leaves = |sys: &Sys| {
+        sys.spawn("left", |sys: &Sys| sys.receive_event(Filter::any(), None).map(drop)).unwrap();
+    };
+    assert_eq!(failure(&isolated(ALL), leaves), "nothing");
+    assert_eq!(failure(&isolated(ALL).leaks(true), leaves), "left at the end: process 2 left");
+}
+
+#[test]
+fn bounds_leave_out_what_they_say() {
+    let count = |strategy| {
+        let explored = isolated(strategy).check(|sys: &Sys| {
+            for name in ["one", "two"] {
+                sys.spawn(name, |sys: &Sys| {
+                    sys.lookup("a");
+                    sys.lookup("b");
+                })
+                .unwrap();
+            }
+        });
+        let explored = explored.unwrap();
+        assert!(explored.exhausted && explored.distinct == explored.schedules, "{strategy}");
+        explored.schedules
+    };
+    let preemptions = |n| Strategy::Dfs { bound: Bound::Preemptions(n) };
+    let delays = |n| Strategy::Dfs { bound: Bound::Delays(n) };
+    assert_eq!(count(delays(0)), 1);
+    assert!(count(delays(1)) > 1 && count(delays(1)) < count(delays(2)));
+    assert!(count(preemptions(0)) > 1, "who goes on after an end is free");
+    assert!(count(preemptions(1)) < count(preemptions(2)));
+    assert!(count(preemptions(2)) < count(UNREDUCED));
+    // Looking up free names depends on nothing.
+    assert!(count(ALL) < 20, "{}", count(ALL));
+}
+
+#[test]
+fn a_send_to_a_process_that_is_to_come_races_with_its_start() {
+    let seen = Rc::new(RefCell::new(BTreeSet::new()));
+    let all = seen.clone();
+    let explored = isolated(ALL).check(move |sys: &Sys| {
+        let all = all.clone();
+        sys.spawn("sender", move |sys: &Sys| {
+            all.borrow_mut().insert(sys.send_event(Pid::new(3), "event", ()).is_ok());
+        })
+        .unwrap();
+        sys.spawn("receiver", |sys: &Sys| sys.receive_event(Filter::any(), None).map(drop))
+            .unwrap();
+    });
+    assert!(explored.unwrap().exhausted);
+    assert_eq!(seen.take(), BTreeSet::from([false, true]));
 }

@@ -102,6 +102,8 @@ mod lua_events;
 mod oracle;
 // Classic faulty protocols, and their mended twins.
 mod bugs;
+// The command that searches through schedules.
+mod command_explore;
 // The search through schedules.
 mod explore;
 // Ties: what happens first at one instant.

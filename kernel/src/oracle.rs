@@ -152,7 +152,7 @@ pub struct Exploration {
 pub enum Object<'a> {
     /// That a process lives, and what others can see and change of it.
     Process(Pid),
-    /// The order of events in a mailbox.
+    /// The order of events in a mailbox, and of exit records of children.
     Mailbox(Pid),
     /// A service name.
     Name(&'a Name),

@@ -108,12 +108,30 @@ impl Machine {
         true
     }
 
-    fn holds(&self, key: Key, frame: &Frame) -> bool {
+    fn holds(&mut self, key: Key, frame: &Frame) -> bool {
         let Some(explored) = &self.explored else { return false };
+        let how = explored.how;
         if frame.unwinding || frame.atomic || is_internal(&frame.trap) {
             return false;
         }
-        !explored.how.isolated || !self.is_private(key, &frame.trap)
+        if how.isolated && self.is_private(key, &frame.trap) {
+            return false;
+        }
+        // With nobody else to go there would be nothing to choose.
+        let alone = self.ready == 0 && self.timers.is_empty();
+        if !alone || how.touches || matches!(frame.trap, Trap::Yield) {
+            return true;
+        }
+        self.note_step(key);
+        false
+    }
+
+    /// A process makes a step that others can notice.
+    fn note_step(&mut self, key: Key) {
+        if let Some(explored) = &mut self.explored {
+            explored.last = Some(key);
+            explored.turns.went(key);
+        }
     }
 
     /// Takes the CPU from a running process until it is chosen.
@@ -194,14 +212,12 @@ impl Machine {
         let mut explored = self.explored.take().expect("invariant: there is an oracle");
         self.list_candidates(&mut explored);
         let chosen = explored.choose_next(self.now);
-        if let Some((key, step)) = chosen
-            && !(explored.how.isolated && step == Step::Run)
-        {
-            explored.last = Some(key);
-            explored.turns.went(key);
-        }
+        let isolated = explored.how.isolated;
         self.explored = Some(explored);
         let Some((key, step)) = chosen else { return false };
+        if !isolated || step != Step::Run {
+            self.note_step(key);
+        }
         if step == Step::Timeout {
             let timer = self.table[key].wait.as_ref().and_then(|wait| wait.timer);
             self.timers.cancel(timer.expect("invariant: what may time out is armed"));
@@ -240,10 +256,17 @@ impl Machine {
                 candidates.retain(|_| keep.next() == Some(true));
             }
         }
-        let last = explored.last;
-        explored.candidates.sort_unstable_by_key(|&(key, candidate)| {
-            (last != Some(key) || candidate.step == Step::Timeout, candidate.pid)
-        });
+        let candidates = &mut explored.candidates;
+        // Keys are in order of pid until one is used again.
+        if !candidates.is_sorted_by_key(|(_, candidate)| candidate.pid) {
+            candidates.sort_unstable_by_key(|(_, candidate)| candidate.pid);
+        }
+        let goes_on = |&(key, candidate): &(Key, Candidate)| {
+            explored.last == Some(key) && candidate.step != Step::Timeout
+        };
+        if let Some(place) = candidates.iter().position(goes_on) {
+            candidates[..=place].rotate_right(1);
+        }
     }
 
     /// What a process can do next, if it can do anything.

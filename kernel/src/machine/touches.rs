@@ -60,9 +60,10 @@ impl Machine {
             Trap::Sigwait { .. } | Trap::AtExit { .. } | Trap::Notices { .. } => {
                 touches.writing(Object::Process(own))
             }
-            Trap::Setuser { .. } | Trap::Wait { .. } => touches.writing(Object::Process(own)),
-            Trap::Getppid
-            | Trap::Getpid
+            Trap::Setuser { .. } => touches.writing(Object::Process(own)),
+            // Exit records of children come as events do.
+            Trap::Wait { .. } => touches.writing(mailbox),
+            Trap::Getpid
             | Trap::Getuser
             | Trap::Getname
             | Trap::Now
@@ -72,7 +73,7 @@ impl Machine {
             | Trap::Random
             | Trap::Choose { .. }
             | Trap::CreateCell => touches,
-            // They look at everybody, take time, or let everybody else go first.
+            // They ask for what the end of others changes, take time, or let all others go first.
             _ => Touches::EVERYTHING,
         }
     }
@@ -100,12 +101,7 @@ impl Machine {
         let mut touches =
             Touches::default().writing(Object::Process(own)).writing(Object::Mailbox(own));
         for pid in told(process) {
-            touches = touches.writing(Object::Process(pid)).writing(Object::Mailbox(pid));
-        }
-        let mut child = process.siblings.first_child.get();
-        while let Some(key) = child {
-            touches = touches.writing(Object::Process(self.table[key].pid()));
-            child = self.table[key].siblings.next.get();
+            touches = touches.writing(Object::Mailbox(pid));
         }
         if let Some(rare) = &process.rare {
             for name in &rare.names {
@@ -128,7 +124,7 @@ impl Machine {
                 touches.writing(Object::Lock(*id))
             }
             Some(On::Condition { .. } | On::Relock { .. }) => touches.writing(Object::AllLocks),
-            Some(On::Signals(_) | On::Child(_)) => touches.writing(Object::Process(own)),
+            Some(On::Signals(_)) => touches.writing(Object::Process(own)),
             _ => touches.writing(Object::Mailbox(own)),
         }
     }

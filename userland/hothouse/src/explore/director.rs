@@ -86,13 +86,14 @@ impl Oracle for Handle {
         }
         // Not 0, which would leave the hash as it is.
         answer.wrapping_add(1).hash(&mut director.hasher);
-        let departs = answer != usual(choice);
+        let is_input = matches!(choice, Choice::Input { .. });
+        let departs = !is_input && answer != usual(choice);
         director.departures += u64::from(departs);
         // Only a run that is told needs to be recognised later.
         let question = if director.story.is_some() { question(choice) } else { 0 };
         director.decisions.push(Decision { kind: Kind::of(choice), answer, question });
         if let Some(story) = &mut director.story
-            && departs
+            && (departs || is_input)
         {
             story.chosen(choice, answer);
         }

@@ -196,11 +196,16 @@ impl Reduced {
     fn look_back(&mut self, index: usize) {
         let Some(step) = self.step(index) else { return };
         let (pid, touches, now) = (step.pid(), step.touches, step.now);
+        let actor = Actor::from(&step.candidates[step.chosen]);
         let mut past = self.pasts.get(&pid).cloned().unwrap_or_default();
         for earlier in (0..index).rev() {
             let Some(step) = self.step(earlier) else { continue };
-            // What lies earlier in time can't come later.
             if step.now < now {
+                // What lies earlier in time can't come later, but for a burst that kept the CPU
+                // while others could go.
+                if step.place_of(actor).is_some() && index >= self.branch {
+                    self.race(earlier, index, &past);
+                }
                 break;
             }
             if past.has(earlier) || !touches.depends(step.touches) {

@@ -41,7 +41,7 @@ pub struct Found {
     pub at: u64,
     /// The shortest failing run that was found.
     pub schedule: Schedule,
-    /// In how many answers it departs from the usual: go on, no fault, the input drawn.
+    /// In how many answers it departs from the usual: go on, no fault. Inputs do not count.
     pub departures: u64,
     /// How many answers, and departures, it had before it was made shorter.
     pub first: (usize, u64),

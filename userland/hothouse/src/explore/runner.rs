@@ -101,16 +101,21 @@ impl Runner {
         let failure = self.director.borrow_mut().failure.take();
         // What is killed now is no part of the run.
         self.kernel.kill_all();
-        let director = self.director.borrow_mut();
+        let mut director = self.director.borrow_mut();
         let redundant = director.search.is_redundant() && failure.is_none();
         let (failure, cut_off) = match (failure, failed) {
             (Some(failure), _) | (None, Driven::Failure(failure)) => (Some(failure), false),
             (None, Driven::CutOff) => (None, true),
             (None, Driven::Fine) => (None, false),
         };
+        // Of a run that is fine nobody wants to know more.
+        let decisions = match failure {
+            Some(_) => std::mem::take(&mut director.decisions),
+            None => Vec::new(),
+        };
         Ran {
             failure: failure.filter(|_| !redundant),
-            decisions: director.decisions.clone(),
+            decisions,
             departures: director.departures,
             traps,
             cut_off,
