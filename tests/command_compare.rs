@@ -154,3 +154,13 @@ fn what_goes_wrong_in_some_run_is_in_the_result() {
     assert_eq!(compare(&["--fail-on", "misses"]).code, Some(1));
     assert_eq!(compare(&["--fail-on", "unfinished"]).code, Some(0));
 }
+
+#[test]
+fn a_check_compares_two_comparisons() {
+    let (_folder, path) = file("three.jobs", THREE);
+    let args =
+        ["compare", &path, "--policies", "fifo,lottery", "--seeds", "1..3", "--check", "--quiet"];
+    let ran = command(&args);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_eq!(ran.err, "hothouse: check: two comparisons gave the same result\n");
+}

@@ -9,7 +9,7 @@ use hothouse::{Stream, StreamKind, json};
 use super::draw::Draw;
 
 /// The kinds of files that hold a workload.
-const FILES: [&str; 4] = ["fuzz.json", "fuzz.csv", "fuzz.jobs", "fuzz.swf"];
+const FILES: [&str; 5] = ["fuzz.json", "fuzz.csv", "fuzz.jobs", "fuzz.swf", "fuzz.toml"];
 
 /// Reads the bytes, from the second on, as a workload of the kind that the first names, and checks
 /// the simulation of one that is good.

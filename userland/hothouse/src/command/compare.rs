@@ -52,6 +52,9 @@ pub(super) struct Compare {
     /// End with exit code 1 if this happens in some run; may list several
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
     fail_on: Vec<FailOn>,
+    /// Do it all twice and compare the results
+    #[arg(long)]
+    check: bool,
     /// No progress bar, no warnings
     #[arg(long, short)]
     quiet: bool,
@@ -152,16 +155,29 @@ impl Compare {
         let interrupt = Interrupt::default();
         catch_interrupts(&interrupt)?;
         let flag = interrupt.flag();
-        let progress = Progress::new(Some(comparing.runs() as u64), self.quiet);
-        let comparison = comparing.run_watched(&|over| {
-            progress.at(over as u64, String::new);
-            !flag.load(Ordering::Relaxed)
-        });
-        progress.finish();
-        let comparison = comparison.map_err(UsageError::new)?;
-        if comparison.interrupted {
+        let run = || {
+            let progress = Progress::new(Some(comparing.runs() as u64), self.quiet);
+            let comparison = comparing.run_watched(&|over| {
+                progress.at(over as u64, String::new);
+                !flag.load(Ordering::Relaxed)
+            });
+            progress.finish();
+            comparison.map_err(UsageError::new)
+        };
+        let comparison = run()?;
+        let again = if self.check { Some(run()?) } else { None };
+        if comparison.interrupted || again.as_ref().is_some_and(|again| again.interrupted) {
             tell("hothouse: interrupted; nothing was compared\n");
             return Ok(Exit::Interrupted);
+        }
+        if let Some(again) = again {
+            // As text, in which what is no number is the same as itself.
+            let text = |comparison: &Comparison| json!(comparison).to_string();
+            if text(&comparison) != text(&again) {
+                tell("hothouse: check: the two comparisons differ\n");
+                return Ok(Exit::Differs);
+            }
+            tell("hothouse: check: two comparisons gave the same result\n");
         }
         let repeat = self.repeat(simulation.settings(), &file);
         let text = match self.format {
