@@ -306,3 +306,31 @@ fn a_send_to_a_process_that_is_to_come_races_with_its_start() {
     assert!(explored.unwrap().exhausted);
     assert_eq!(seen.take(), BTreeSet::from([false, true]));
 }
+
+#[test]
+fn faults_are_part_of_the_search() {
+    let asks = |sys: &Sys| {
+        let server = sys.spawn("server", |sys: &Sys| -> Result<(), Errno> {
+            loop {
+                let request = sys.receive_event(Filter::any(), None)?;
+                sys.send_event(request.sender, "reply", ())?;
+            }
+        });
+        let server = server.unwrap();
+        for _ in 0..3 {
+            sys.send_event(server, "request", ()).unwrap();
+            sys.receive_event(Filter::sender(server), None).unwrap();
+        }
+    };
+    assert_eq!(failure(&isolated(ALL), asks), "nothing");
+    for strategy in [Strategy::Random, Strategy::Pct { depth: 2 }, ALL] {
+        let explorer = isolated(strategy).faults("drop:p=0.5,max=2".parse().unwrap());
+        let found = explorer.check(asks).unwrap().failure.unwrap();
+        assert_eq!(found.failure.word(), "deadlock");
+        assert_eq!(found.departures, 1, "one lost event is enough: {:?}", found.story);
+        let faults = found.story.iter().filter(|line| line.contains("FAULT: drop")).count();
+        assert_eq!(faults, 1, "{:?}", found.story);
+        let again = explorer.replay(&found.schedule, asks).unwrap();
+        assert_eq!((again.failure, again.divergence), (Some(found.failure), None));
+    }
+}

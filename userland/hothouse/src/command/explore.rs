@@ -28,6 +28,10 @@ struct Target {
     /// What is left when pid 1 has ended is a failure
     #[arg(long)]
     leaks: bool,
+    /// What may go wrong, as for `hothouse run`; whether a rule with p below 1 strikes is a choice of
+    /// the search
+    #[arg(long, value_name = "RULES|FILE")]
+    faults: Option<String>,
     /// End each run at this virtual time
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     until: Option<Span>,
@@ -107,6 +111,9 @@ impl Target {
         let mut words = Vec::new();
         words.extend(self.allow_failures.then(|| "--allow-failures".to_owned()));
         words.extend(self.leaks.then(|| "--leaks".to_owned()));
+        if let Some(faults) = &self.faults {
+            words.extend(["--faults".to_owned(), faults.clone()]);
+        }
         if let Some(until) = self.until {
             words.extend(["--until".to_owned(), format!("{}ns", until.nanos())]);
         }
@@ -138,7 +145,7 @@ impl Target {
         parsed.map_err(|_| UsageError::new("the schedule names no program of this version"))
     }
 
-    fn explorer(&self) -> Explorer {
+    fn explorer(&self) -> Result<Explorer, UsageError> {
         // Neither Lua processes nor the built-in programs share any memory.
         let explorer = Explorer::new()
             .isolated(true)
@@ -146,10 +153,14 @@ impl Target {
             .failing(!self.allow_failures)
             .leaks(self.leaks)
             .steps(self.steps);
-        match self.until {
+        let explorer = match &self.faults {
+            Some(faults) => explorer.faults(super::faults::read(faults)?),
+            None => explorer,
+        };
+        Ok(match self.until {
             Some(until) => explorer.until(until),
             None => explorer,
-        }
+        })
     }
 
     /// What makes the program anew for each run. The first one is loaded now, so that bad input is
@@ -180,7 +191,7 @@ impl Explore {
             return Err(UsageError::new("a bound is for --strategy dfs only"));
         }
         let (name, make) = self.target.loader()?;
-        let explorer = self.target.explorer();
+        let explorer = self.target.explorer()?;
         let explorer = explorer.strategy(strategy).schedules(self.schedules).seed(self.seed);
         let explored = explorer.check_program(name.as_str(), make).map_err(UsageError::new)?;
         let text = match self.format {
@@ -207,7 +218,7 @@ impl Replay {
             None => Target::of_words(&schedule.words)?,
         };
         let (name, make) = target.loader()?;
-        let explorer = target.explorer();
+        let explorer = target.explorer()?;
         let replayed =
             explorer.replay_program(&schedule, name.as_str(), make).map_err(UsageError::new)?;
         let failure = replayed.failure.as_ref();

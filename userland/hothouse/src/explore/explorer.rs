@@ -17,6 +17,7 @@ use super::runner::{Make, Ran, Runner};
 use super::schedule::Schedule;
 use super::search::{Bound, Search, Strategy};
 use super::shrink::{Follow, Shrink};
+use crate::faults::Faults;
 use crate::trace::Record;
 use crate::{Name, Program, RunError, Span};
 
@@ -34,12 +35,16 @@ pub(super) struct Settings {
     pub(super) shrinks: u64,
     pub(super) words: Vec<String>,
     pub(super) properties: Vec<Property>,
+    pub(super) faults: Faults,
 }
 
 impl Settings {
-    /// Whether schedules that differ only in the order of independent traps count as one.
+    /// Whether schedules that differ only in the order of independent traps count as one. With
+    /// faults no trap is known to be independent of another.
     pub(super) fn is_reduced(&self) -> bool {
-        self.isolated && self.strategy == Strategy::Dfs { bound: Bound::None }
+        self.isolated
+            && self.faults.rules.is_empty()
+            && self.strategy == Strategy::Dfs { bound: Bound::None }
     }
 
     fn search(&self) -> Box<dyn Search> {
@@ -78,6 +83,7 @@ impl Explorer {
             shrinks: 5_000,
             words: Vec::new(),
             properties: Vec::new(),
+            faults: Faults::default(),
         })
     }
 
@@ -132,6 +138,13 @@ impl Explorer {
     /// kills and restarts others on purpose turns it off.
     pub fn failing(mut self, failing: bool) -> Explorer {
         self.0.failing = failing;
+        self
+    }
+
+    /// What may go wrong. Whether a rule with a probability below 1 strikes is a choice of the
+    /// search each time, whatever the probability.
+    pub fn faults(mut self, faults: Faults) -> Explorer {
+        self.0.faults = faults;
         self
     }
 

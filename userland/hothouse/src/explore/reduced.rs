@@ -8,8 +8,7 @@
 //! Steps that were tried there sleep afterwards until a step comes that depends on them.
 //!
 //! What comes later in virtual time is ordered after all that came before. A step that takes another
-//! away that was possible (a kill, an event before a timeout) counts as a race with it. A fault makes
-//! its step dependent on every other.
+//! away that was possible (a kill, an event before a timeout) counts as a race with it.
 //!
 //! Sources: Flanagan and Godefroid 2005, "Dynamic partial-order reduction for model checking
 //! software"; Abdulla, Aronis, Jonsson and Sagonas 2014, "Optimal dynamic partial order reduction"
@@ -260,13 +259,6 @@ impl Reduced {
     fn value(&mut self, choice: &Choice<'_>) -> u64 {
         if matches!(choice, Choice::Input { last, .. } if *last >= MOST_INPUTS) {
             return usual(choice);
-        }
-        if matches!(choice, Choice::Fault { .. })
-            && let Some(current) = self.current
-            && self.step(current).is_some_and(|step| step.touches != Touches::EVERYTHING)
-        {
-            self.step_mut(current).touches = Touches::EVERYTHING;
-            self.look_back(current);
         }
         if self.depth == self.path.len() {
             self.path.push(Node::Value { answer: 0, last: choice.last() });

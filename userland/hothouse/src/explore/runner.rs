@@ -191,6 +191,7 @@ fn builder(settings: &Settings, director: &Rc<RefCell<Director>>, told: bool) ->
         .console(Silence)
         .seed(settings.seed)
         .repeatable(true)
+        .faults(settings.faults.clone())
         .interrupt(director.borrow().interrupt.clone())
         .limits(Limits {
             steps_at_one_instant: settings.steps,

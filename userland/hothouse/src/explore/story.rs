@@ -70,9 +70,8 @@ impl Story {
                 };
                 self.lines.push(text);
             }
-            Choice::Fault { pid, what, .. } => {
-                self.line(self.now, *pid, &format!("FAULT: {what} ({answer})"));
-            }
+            // The trace tells of it when it strikes.
+            Choice::Fault { .. } => {}
             Choice::Input { pid, .. } => {
                 self.line(self.now, *pid, &format!("gets the input {answer}"));
             }
@@ -139,6 +138,7 @@ impl Story {
             What::Noticed { child } => format!("is told that {} ended", self.who(*child)),
             What::Exited { status: ExitStatus::Exited(Value::Nil) } => "ends".to_owned(),
             What::Exited { status } => format!("ends: {status}"),
+            What::Injected { fault, rule } => format!("FAULT: {fault} (rule {rule})"),
             What::Faulted { signal } => format!("faults: {signal}"),
             What::Logged { text } => format!("says: {}", Bytes::from(*text)),
             _ => return None,
