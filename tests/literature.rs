@@ -365,3 +365,14 @@ fn lottery_shares_by_tickets_in_the_long_run() {
     let won = seen[0] / 10.0;
     assert!((won - n * p).abs() < 4.0 * f64::sqrt(n * p * (1.0 - p)), "{won} of {n}");
 }
+
+/// Linux: nice 0 against nice 5 is 1024 against 335 in weight, 75.35 % against 24.65 %.
+#[test]
+fn the_fair_policies_share_by_weight() {
+    for policy in ["cfs", "eevdf"] {
+        let seen = shares(policy, &[0, 5], 60);
+        let percent = seen[0] / 600.0;
+        assert!((percent - 75.35).abs() < 0.02, "{policy}: {percent} %");
+        assert!((seen[0] + seen[1] - 60_000.0).abs() < 1e-6, "{policy}: {seen:?}");
+    }
+}

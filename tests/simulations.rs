@@ -217,7 +217,7 @@ fn random_workload(sleep: u64, tasks: u32, instances: u32) -> Workload {
     workload((0..tasks).map(task).collect())
 }
 
-const POLICIES: [&str; 16] = [
+const POLICIES: [&str; 18] = [
     "fifo",
     "rr",
     "prio",
@@ -227,6 +227,8 @@ const POLICIES: [&str; 16] = [
     "bsdmlfq",
     "lottery",
     "stride",
+    "cfs",
+    "eevdf",
     "edf",
     "p-edf",
     "rm",

@@ -46,6 +46,8 @@ mod determinism;
 mod programs;
 // Spawning, waiting, what is known of processes.
 mod processes;
+// Queueing theory: M/M/1, processor sharing, Little's law.
+mod queues;
 // The command that simulates workloads.
 mod command_sim;
 // The command that measures the kernel.
@@ -76,6 +78,8 @@ mod exit;
 mod limits;
 // CPUs, costs, policies.
 mod cpus;
+// Steps of rt-app files, in time.
+mod rtapp;
 // The host's side: driving, injecting, inspecting, reports, ends of runs.
 mod runs;
 // Kernels as values: refused, side by side, dropped.

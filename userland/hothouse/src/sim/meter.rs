@@ -10,6 +10,7 @@ use super::job::{Done, JobRecord, UnderWay};
 use super::lag::{Fluid, Lag};
 use super::tally::Tally;
 use super::timeline::Timeline;
+use super::times::Times;
 
 /// A listener that measures the processes of a workload, by task.
 ///
@@ -51,11 +52,11 @@ const FAILURES: usize = 20;
 struct Live {
     task: usize,
     name: String,
+    spawned: Tick,
     since: Tick,
     blocked: bool,
     stopped: bool,
-    cpu: Span,
-    runnable: Span,
+    times: Times,
     job: Option<UnderWay>,
     /// A job whose release is to come.
     pending: Option<(Tick, Tick)>,
@@ -197,18 +198,21 @@ impl Books {
     fn account(&mut self, process: &mut Live, now: Tick) {
         let passed = now - process.since;
         process.since = now;
-        if process.blocked || process.stopped {
-            let tally = &mut self.tallies[process.task];
-            if process.stopped {
-                tally.stopped += passed;
-            } else {
-                tally.blocked += passed;
-            }
-            if let Some(job) = &mut process.job {
-                job.away += passed;
-            }
+        if process.burst.is_some() {
+            // What it was, the end of the burst tells.
+            return;
+        }
+        let times = &mut process.times;
+        if process.stopped {
+            times.stopped += passed;
+        } else if process.blocked {
+            times.blocked += passed;
         } else {
-            process.runnable += passed;
+            times.ready += passed;
+            return;
+        }
+        if let Some(job) = &mut process.job {
+            job.away += passed;
         }
     }
 
@@ -220,11 +224,11 @@ impl Books {
         Live {
             task,
             name: name.to_owned(),
+            spawned: now,
             since: now,
             blocked: false,
             stopped: false,
-            cpu: Span::ZERO,
-            runnable: Span::ZERO,
+            times: Times::default(),
             job: Some(UnderWay::new(now, Tick::MAX, true)),
             pending: None,
             burst: None,
@@ -280,17 +284,16 @@ impl Books {
 
     fn burst_ended(&mut self, process: &mut Live, cpu: CpuId, ran: Span, now: Tick) {
         let Some(burst) = process.burst.take() else { return };
-        let overhead = Span::from_nanos((now - burst.started).nanos() - ran.nanos());
-        let tally = &mut self.tallies[process.task];
-        tally.overhead += overhead;
-        tally.cpu += ran;
-        process.cpu += ran;
+        // The costs come first; a burst may end before they are paid.
+        let overhead = burst.overhead.min(now - burst.started);
+        process.times.overhead += overhead;
+        process.times.cpu += ran;
         // The service itself came last.
         let began = Tick::from_nanos(now.nanos() - ran.nanos());
         if !ran.is_zero() {
             process.fresh = false;
             if let Some(woken) = process.woken.take() {
-                tally.woke(began - woken);
+                self.tallies[process.task].woke(began - woken);
             }
             self.timeline.add(cpu, process.task, began, now);
         }
@@ -324,7 +327,8 @@ impl Books {
         self.fluid.leave(&mut process.lag, now);
         let tally = &mut self.tallies[process.task];
         tally.lag = tally.lag.max(process.lag.worst());
-        tally.ended(process.cpu, process.runnable, self.weights[process.task]);
+        process.times.check(&process.name, now - process.spawned);
+        tally.ended(process.times, self.weights[process.task]);
     }
 
     fn changed(&mut self, process: &mut Live, record: &Record<'_>) {

@@ -210,11 +210,11 @@ impl Measured {
             voluntary_switches: tally.voluntary,
             involuntary_switches: tally.involuntary,
             migrations: tally.migrations,
-            cpu_time_ns: tally.cpu.nanos(),
-            overhead_ns: tally.overhead.nanos(),
-            ready_ns: tally.ready().nanos(),
-            blocked_ns: tally.blocked.nanos(),
-            stopped_ns: tally.stopped.nanos(),
+            cpu_time_ns: tally.times.cpu.nanos(),
+            overhead_ns: tally.times.overhead.nanos(),
+            ready_ns: tally.times.ready.nanos(),
+            blocked_ns: tally.times.blocked.nanos(),
+            stopped_ns: tally.times.stopped.nanos(),
         }
     }
 }

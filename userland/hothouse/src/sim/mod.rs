@@ -136,6 +136,7 @@ mod simulation;
 mod statistics;
 mod tally;
 mod timeline;
+mod times;
 
 pub use compare::{Candidate, Compare, Comparison, Difference, Row};
 pub use examples::{Example, examples};

@@ -4,6 +4,7 @@ use hdrhistogram::Histogram;
 use hothouse_abi::{Span, Tick};
 
 use super::job::{Done, UnderWay};
+use super::times::Times;
 
 /// Up to this length, a job counts as this long in the bounded slowdown.
 ///
@@ -115,11 +116,7 @@ pub(super) struct Tally {
     pub(super) missed: u64,
     pub(super) first_release: Option<Tick>,
     pub(super) last_finish: Option<Tick>,
-    pub(super) cpu: Span,
-    pub(super) overhead: Span,
-    pub(super) runnable: Span,
-    pub(super) blocked: Span,
-    pub(super) stopped: Span,
+    pub(super) times: Times,
     /// The sums of the shares of processes and of their squares, and how many these are.
     shares: f64,
     squares: f64,
@@ -149,11 +146,7 @@ impl Tally {
             missed: 0,
             first_release: None,
             last_finish: None,
-            cpu: Span::ZERO,
-            overhead: Span::ZERO,
-            runnable: Span::ZERO,
-            blocked: Span::ZERO,
-            stopped: Span::ZERO,
+            times: Times::default(),
             shares: 0.0,
             squares: 0.0,
             sharers: 0,
@@ -213,10 +206,11 @@ impl Tally {
     }
 
     /// A process ended, or the run did.
-    pub(super) fn ended(&mut self, cpu: Span, runnable: Span, weight: u64) {
-        self.runnable += runnable;
+    pub(super) fn ended(&mut self, times: Times, weight: u64) {
+        self.times += times;
+        let runnable = times.runnable();
         if !runnable.is_zero() {
-            let share = cpu.nanos() as f64 / weight as f64 / runnable.nanos() as f64;
+            let share = times.cpu.nanos() as f64 / weight as f64 / runnable.nanos() as f64;
             self.shares += share;
             self.squares += share * share;
             self.sharers += 1;
@@ -239,11 +233,7 @@ impl Tally {
         self.missed += other.missed;
         other.first_release.into_iter().for_each(|release| self.note_release(release));
         self.last_finish = self.last_finish.max(other.last_finish);
-        self.cpu += other.cpu;
-        self.overhead += other.overhead;
-        self.runnable += other.runnable;
-        self.blocked += other.blocked;
-        self.stopped += other.stopped;
+        self.times += other.times;
         self.shares += other.shares;
         self.squares += other.squares;
         self.sharers += other.sharers;
@@ -251,11 +241,6 @@ impl Tally {
         self.voluntary += other.voluntary;
         self.involuntary += other.involuntary;
         self.migrations += other.migrations;
-    }
-
-    /// Time ready without a CPU.
-    pub(super) fn ready(&self) -> Span {
-        Span::from_nanos(self.runnable.nanos() - self.cpu.nanos() - self.overhead.nanos())
     }
 
     /// The mean and the worst lateness of the jobs that are done, in nanoseconds.
