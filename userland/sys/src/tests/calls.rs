@@ -100,6 +100,10 @@ fn process_rows(seen: &mut Seen) {
     let trap = "Unrepeatable { why: \"because\" }";
     seen.row(|sys| sys.unrepeatable("because"), trap, Resume::Flag(true), true);
     seen.row(|sys| sys.random(), "Random", Resume::Number(u64::MAX), u64::MAX);
+    seen.row(|sys| sys.choose(5), "Choose { last: 4 }", Resume::Number(4), 4);
+    seen.row(|sys| sys.create_cell(), "CreateCell", Resume::Number(2), 2);
+    let access = "Access { cell: 2, write: true }";
+    seen.row(|sys| sys.access(2, true), access, Resume::Unit, ());
 }
 
 fn child_rows(seen: &mut Seen) {
