@@ -50,6 +50,8 @@ mod processes;
 mod queues;
 // The command that simulates workloads.
 mod command_sim;
+// Memory that goes back to the host.
+mod memory_back;
 // The command that measures the kernel.
 mod command_bench;
 // The command that looks at workload files.

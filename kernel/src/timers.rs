@@ -168,6 +168,20 @@ impl<T> Timers<T> {
         self.entries[key.index as usize].at
     }
 
+    /// Gives back the memory of free entries at the end.
+    pub(crate) fn trim(&mut self) {
+        while self.entries.last().is_some_and(|entry| entry.payload.is_none()) {
+            self.entries.pop();
+        }
+        self.entries.shrink_to_fit();
+        self.free = NONE;
+        for (index, entry) in self.entries.iter_mut().enumerate().rev() {
+            if entry.payload.is_none() {
+                entry.next = std::mem::replace(&mut self.free, index as u32);
+            }
+        }
+    }
+
     /// The earliest deadline, if it is at most `limit`.
     ///
     /// An entry may still be armed before it. That costs O(1) again only once the time reached is

@@ -90,6 +90,13 @@ impl Bodies {
         self.arena.in_use()
     }
 
+    /// Gives back the memory of free slots and stacks, with no process in a slot from `places` on.
+    pub(super) fn trim(&mut self, places: usize) {
+        self.slots.truncate(places);
+        self.slots.shrink_to_fit();
+        self.arena.trim();
+    }
+
     /// Lets a process run until it leaves the machine's hands again, then the next one, and so on
     /// until `stop` is raised or the machine has something else to do first.
     pub(super) fn run(&mut self, shared: &Shared, key: Key, stop: &AtomicBool) {
@@ -252,16 +259,6 @@ impl Bodies {
                 machine.returned(key, fault.status());
             }
         }
-        self.give_memory_back(&machine);
-    }
-
-    /// Gives up the places behind those that the table has, once it has given up most of its own.
-    fn give_memory_back(&mut self, machine: &Machine) {
-        let places = machine.table.places();
-        if self.slots.len() / 2 > places {
-            self.slots.truncate(places);
-            self.slots.shrink_to_fit();
-        }
     }
 
     /// Gives the stack of an ended native process back.
@@ -309,9 +306,7 @@ impl Bodies {
                 Some(program) => self.drop_program(program),
                 None => self.unwind(shared, key),
             }
-            let mut machine = shared.machine();
-            machine.bury(key);
-            self.give_memory_back(&machine);
+            shared.machine().bury(key);
         }
     }
 

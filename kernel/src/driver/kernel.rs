@@ -17,7 +17,7 @@ use super::realtime::Pace;
 use super::report::{End, Report};
 use crate::limits::Costs;
 use crate::machine::{Action, Counters, Held, Next};
-use crate::native::Watch;
+use crate::native::{Watch, give_back_heap};
 use crate::trace::TraceHash;
 
 /// A machine with its processes, driven by the host.
@@ -295,6 +295,7 @@ impl Kernel {
             let count = self.shared.machine().counters.ended;
             if count != ended {
                 ended = count;
+                self.trim();
                 if awaited.is_some_and(|pid| self.is_over(pid)) {
                     // Its last step may have broken the console.
                     let error = self.shared.machine().error.take();
@@ -309,6 +310,15 @@ impl Kernel {
             {
                 return End::Stopped;
             }
+        }
+    }
+
+    /// Gives memory back to the host, if most of it is free since processes have ended.
+    fn trim(&mut self) {
+        let places = self.shared.machine().trim();
+        if let Some(places) = places {
+            self.bodies.trim(places);
+            give_back_heap();
         }
     }
 
@@ -412,6 +422,7 @@ impl Kernel {
                 let _ = self.kill(pid, Signal::SIGKILL);
             }
         }
+        self.trim();
         processes
     }
 

@@ -28,6 +28,7 @@ mod spawn;
 mod table;
 mod timers;
 mod touches;
+mod trim;
 mod turns;
 mod urgency;
 mod wait;

@@ -11,8 +11,8 @@ use super::process::{Key, Link, Process, Siblings, State};
 use crate::policy::{Task, TaskId};
 use crate::prefetch;
 
-/// How many vacant places keep their memory.
-const KEPT: usize = 4096;
+/// Up to so many places nothing is given back.
+const FEW: usize = 4096;
 
 /// All processes, by key and by pid.
 #[derive(Debug)]
@@ -23,6 +23,9 @@ pub(crate) struct Table {
     /// invariant: holds the key of each process that is not `Dead`, and nothing else.
     by_pid: HashMap<Pid, u32, FxBuildHasher>,
     last_pid: u64,
+    /// A place that kept others from being given back: while it is taken, there is no need to look
+    /// again.
+    in_the_way: Option<Key>,
     /// How a process is scheduled for which nothing else is said, shared by all of those.
     scheduling: Rc<Scheduling>,
 }
@@ -34,6 +37,7 @@ impl Table {
             free: Vec::new(),
             by_pid: HashMap::default(),
             last_pid: 0,
+            in_the_way: None,
             scheduling: Rc::default(),
         }
     }
@@ -77,23 +81,28 @@ impl Table {
         debug_assert_eq!(process.state, State::Dead, "invariant: only the dead go");
         process.vacate(&self.scheduling);
         self.free.push(key as u32);
-        if self.free.len() > KEPT && self.free.len() > self.processes.len() / 4 * 3 {
-            self.give_memory_back();
-        }
     }
 
-    /// Gives up the places behind the last that is not vacant.
-    #[cold]
-    fn give_memory_back(&mut self) {
-        let used = self.processes.iter().rposition(|process| !process.vacant);
-        let len = used.map_or(0, |last| last + 1).max(KEPT);
-        if len <= self.processes.len() / 2 {
-            self.processes.truncate(len);
-            self.processes.shrink_to_fit();
-            self.free.retain(|&key| (key as usize) < len);
-            self.free.shrink_to_fit();
-            self.by_pid.shrink_to_fit();
+    /// Gives back the memory of the places at the end, if few are taken and those that can go are
+    /// half of all. Returns how many are left then.
+    pub(crate) fn trim(&mut self) -> Option<usize> {
+        let places = self.processes.len();
+        let few = self.len() <= places / 8;
+        if places <= FEW || !few || self.in_the_way.is_some_and(|key| self.has(key)) {
+            return None;
         }
+        let used = self.processes.iter().rposition(|process| !process.vacant);
+        self.in_the_way = used.filter(|&key| key >= places / 2);
+        if self.in_the_way.is_some() {
+            return None;
+        }
+        let left = used.map_or(0, |last| last + 1);
+        self.processes.truncate(left);
+        self.processes.shrink_to_fit();
+        self.free.retain(|&key| (key as usize) < left);
+        self.free.shrink_to_fit();
+        self.by_pid.shrink_to_fit();
+        Some(left)
     }
 
     /// The live process with this pid.
@@ -129,11 +138,6 @@ impl Table {
     /// How many records there are, dead ones that are not yet buried included.
     pub(crate) fn len(&self) -> usize {
         self.processes.len() - self.free.len()
-    }
-
-    /// How many places there are: every key is below that.
-    pub(crate) fn places(&self) -> usize {
-        self.processes.len()
     }
 
     /// How many processes are alive.

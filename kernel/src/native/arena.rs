@@ -163,6 +163,31 @@ impl Arena {
         self.abandoned += 1;
     }
 
+    /// Gives back the page tables of the free slots at the end, with all memory that free stacks
+    /// keep there, but for as many slots as the reserve has stacks. Takes time for every slot that
+    /// was ever used.
+    pub(crate) fn trim(&mut self) {
+        let mut free = vec![false; self.touched as usize];
+        self.hot.iter().chain(&self.cold).for_each(|&slot| free[slot as usize] = true);
+        let kept = free.iter().rposition(|&free| !free).map_or(0, |last| last + 1);
+        let kept = u32::try_from(kept).expect("a slot's number fits");
+        let kept = kept.max(u32::try_from(self.reserve).unwrap_or(u32::MAX));
+        if kept >= self.touched {
+            return;
+        }
+        let length = (self.touched - kept) as usize * self.slot_size;
+        // SAFETY: the slots from `kept` up to `touched` are this arena's and free.
+        if unsafe { map(self.slot_address(kept), length, libc::MAP_FIXED) }.is_err() {
+            // What is mapped there now is not known, so nothing from there on is used again.
+            self.slots = kept;
+        }
+        self.touched = kept;
+        self.hot.retain(|&slot| slot < kept);
+        self.cold.retain(|&slot| slot < kept);
+        self.hot.shrink_to_fit();
+        self.cold.shrink_to_fit();
+    }
+
     /// How many stacks are out.
     pub(crate) fn in_use(&self) -> usize {
         self.in_use
@@ -288,10 +313,20 @@ fn page_size() -> usize {
 }
 
 fn reserve_memory(length: usize) -> io::Result<*mut u8> {
-    let access = libc::PROT_READ | libc::PROT_WRITE;
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE;
     // SAFETY: a new mapping at an address of the host's choice touches nothing that exists.
-    let memory = unsafe { libc::mmap(ptr::null_mut(), length, access, flags, -1, 0) };
+    unsafe { map(ptr::null_mut(), length, 0) }
+}
+
+/// Maps memory: at `address` and over what is there, with the flag `MAP_FIXED`.
+///
+/// # Safety
+///
+/// With that flag, nothing lives in the range, and it is the caller's.
+unsafe fn map(address: *mut u8, length: usize, flag: libc::c_int) -> io::Result<*mut u8> {
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE | flag;
+    // SAFETY: as the caller says.
+    let memory = unsafe { libc::mmap(address.cast(), length, access, flags, -1, 0) };
     if memory == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }

@@ -41,6 +41,15 @@ fn find() -> Range<usize> {
     0..0
 }
 
+/// Gives free memory of the C library's allocator back to the host, where it can.
+pub(crate) fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it takes any number, and touches free memory only.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Whether code at `pc` is the allocator's.
 pub(super) fn contains(pc: usize) -> bool {
     CODE.get().is_some_and(|code| code.contains(&pc))

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use hothouse_abi::{Scheduling, Span};
 
-use super::{CpuId, Task, TaskId};
+use super::{CpuId, Task, TaskId, cut};
 
 /// The CPUs and slices that queued tasks asked for, for policies whose queues hold task numbers
 /// alone.
@@ -47,6 +47,11 @@ impl Asked {
     #[inline]
     pub fn is_empty(&self) -> bool {
         !self.any
+    }
+
+    /// Gives back the memory for tasks with numbers from `tasks` on.
+    pub fn trim(&mut self, tasks: usize) {
+        cut(&mut self.tasks, tasks);
     }
 
     fn of(&self, id: TaskId) -> Option<&Scheduling> {

@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 
 use hothouse_abi::{Class, Span, Tick};
 
-use super::{CpuId, Ordered, Pick, Task, TaskId};
+use super::{CpuId, Ordered, Pick, Task, TaskId, cut};
 
 /// The servers, and who is ready.
 #[derive(Debug, Default)]
@@ -194,5 +194,11 @@ impl Bandwidth {
         if let Some(server) = self.servers.get_mut(id.0 as usize) {
             *server = None;
         }
+    }
+
+    /// Gives back the memory for tasks with numbers from `tasks` on.
+    pub(super) fn trim(&mut self, tasks: usize) {
+        self.ready.trim(tasks);
+        cut(&mut self.servers, tasks);
     }
 }

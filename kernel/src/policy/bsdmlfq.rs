@@ -24,7 +24,7 @@ use std::rc::Rc;
 
 use hothouse_abi::{Scheduling, Span, Tick};
 
-use super::{CpuId, Links, List, Pick, Policy, Reason, Running, Stop, Task, TaskId};
+use super::{CpuId, Links, List, Pick, Policy, Reason, Running, Stop, Task, TaskId, cut};
 
 const LEVELS: usize = 64;
 
@@ -288,6 +288,11 @@ impl Policy for BsdMlfq {
     fn forget(&mut self, id: TaskId) {
         *self.kept(id) = Kept::default();
         self.charged.retain(|&charged| charged != id);
+    }
+
+    fn trim(&mut self, tasks: usize) {
+        self.links.trim(tasks);
+        cut(&mut self.tasks, tasks);
     }
 }
 

@@ -30,7 +30,7 @@ use hothouse_abi::{Scheduling, Span, Tick};
 use super::fair::{OnCpus, Virtual, virtual_time};
 use super::spec::format_span;
 use super::weights::tickets;
-use super::{CpuId, Pick, Policy, Reason, Running, Stop, Task, TaskId};
+use super::{CpuId, Pick, Policy, Reason, Running, Stop, Task, TaskId, cut};
 
 /// By how much a woken task must be behind to preempt.
 const WAKEUP_GRANULARITY: Span = Span::from_millis(1);
@@ -249,6 +249,10 @@ impl Policy for Cfs {
 
     fn forget(&mut self, id: TaskId) {
         *self.kept(id) = Kept::default();
+    }
+
+    fn trim(&mut self, tasks: usize) {
+        cut(&mut self.tasks, tasks);
     }
 }
 

@@ -14,7 +14,7 @@ use hothouse_abi::{Class, Span, Tick};
 
 use super::bandwidth::Bandwidth;
 use super::realtime::RealTime;
-use super::{Burst, CpuId, Pick, Policy, Reason, Running, Stop, Task, TaskId};
+use super::{Burst, CpuId, Pick, Policy, Reason, Running, Stop, Task, TaskId, cut};
 
 /// Where a task is queued, or was picked from; the lowest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -203,6 +203,13 @@ impl Policy for Classes {
         self.real_time.forget(id);
         self.bandwidth.forget(id);
         self.rest.forget(id);
+    }
+
+    fn trim(&mut self, tasks: usize) {
+        cut(&mut self.layers, tasks);
+        self.real_time.trim(tasks);
+        self.bandwidth.trim(tasks);
+        self.rest.trim(tasks);
     }
 }
 

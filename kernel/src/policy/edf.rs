@@ -66,6 +66,10 @@ impl Policy for Edf {
     fn yields(&mut self, task: &Task, cpu: CpuId, _now: Tick) -> bool {
         self.0.has_better(task, cpu)
     }
+
+    fn trim(&mut self, tasks: usize) {
+        self.0.trim(tasks);
+    }
 }
 
 #[cfg(test)]

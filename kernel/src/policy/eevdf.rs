@@ -37,7 +37,7 @@ use hothouse_abi::{Scheduling, Span, Tick};
 use super::fair::{OnCpus, Virtual, real_time, virtual_time};
 use super::spec::format_span;
 use super::weights::tickets;
-use super::{CpuId, Pick, Policy, Reason, Running, Stop, Task, TaskId};
+use super::{CpuId, Pick, Policy, Reason, Running, Stop, Task, TaskId, cut};
 
 /// Earliest eligible virtual deadline first.
 ///
@@ -327,6 +327,10 @@ impl Policy for Eevdf {
 
     fn forget(&mut self, id: TaskId) {
         *self.kept(id) = Kept::default();
+    }
+
+    fn trim(&mut self, tasks: usize) {
+        cut(&mut self.tasks, tasks);
     }
 }
 

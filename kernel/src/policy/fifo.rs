@@ -64,6 +64,11 @@ impl Policy for Fifo {
         };
         Some(Pick { task, slice: None })
     }
+
+    fn trim(&mut self, tasks: usize) {
+        self.asked.trim(tasks);
+        self.ready.trim(tasks);
+    }
 }
 
 #[cfg(test)]

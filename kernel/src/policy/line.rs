@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::TaskId;
+use super::{TaskId, cut};
 
 /// No task: its place in the line is empty, or it has none.
 const NONE: u32 = u32::MAX;
@@ -75,6 +75,13 @@ impl Line {
         if self.empty > self.ring.len() / 2 + SPARE {
             self.close_up();
         }
+    }
+
+    /// Gives back the memory for tasks with numbers from `tasks` on, none of which is in the line.
+    pub(super) fn trim(&mut self, tasks: usize) {
+        debug_assert!(self.places.iter().skip(tasks).all(|&place| place == NONE));
+        cut(&mut self.places, tasks);
+        self.ring.shrink_to_fit();
     }
 
     /// The tasks, first to last.

@@ -22,7 +22,7 @@ use hothouse_abi::{Scheduling, Span, Tick};
 
 use super::spec::format_span;
 use super::weights::tickets;
-use super::{CpuId, Pick, Policy, Reason, Stop, Task, TaskId};
+use super::{CpuId, Pick, Policy, Reason, Stop, Task, TaskId, cut};
 use crate::stream::Stream;
 
 /// The parts of a ticket that are told apart.
@@ -166,6 +166,10 @@ impl Policy for Lottery {
 
     fn forget(&mut self, id: TaskId) {
         *self.kept(id) = Kept::default();
+    }
+
+    fn trim(&mut self, tasks: usize) {
+        cut(&mut self.tasks, tasks);
     }
 }
 

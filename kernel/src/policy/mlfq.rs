@@ -21,7 +21,7 @@
 use hothouse_abi::{Span, Tick};
 
 use super::spec::format_span;
-use super::{Asked, CpuId, Links, List, Pick, Policy, Reason, Running, Stop, Task, TaskId};
+use super::{Asked, CpuId, Links, List, Pick, Policy, Reason, Running, Stop, Task, TaskId, cut};
 
 /// What a multi-level feedback queue is like.
 ///
@@ -314,6 +314,11 @@ impl Policy for Mlfq {
 
     fn forget(&mut self, id: TaskId) {
         *self.kept(id) = Kept::default();
+    }
+
+    fn trim(&mut self, tasks: usize) {
+        self.links.trim(tasks);
+        cut(&mut self.tasks, tasks);
     }
 }
 

@@ -332,4 +332,14 @@ pub trait Policy: Any {
     /// The task ended and nothing more will be said of it: drop what is kept under its number,
     /// which another task may get.
     fn forget(&mut self, id: TaskId) {}
+
+    /// No task has a number from `tasks` on any more: memory for those may go back.
+    #[expect(unused_variables, reason = "a policy may keep it")]
+    fn trim(&mut self, tasks: usize) {}
+}
+
+/// Drops what is kept for tasks with numbers from `tasks` on, with its memory.
+fn cut<T>(kept: &mut Vec<T>, tasks: usize) {
+    kept.truncate(tasks);
+    kept.shrink_to_fit();
 }

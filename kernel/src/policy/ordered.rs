@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use hothouse_abi::CpuSet;
 
-use super::{CpuId, Task, TaskId};
+use super::{CpuId, Task, TaskId, cut};
 
 /// The ready tasks by a key, the least first; equals in the order in which they were pushed.
 ///
@@ -55,6 +55,11 @@ impl<K: Ord + Copy> Ordered<K> {
     /// The key of a task that is in it.
     pub fn key(&self, id: TaskId) -> Option<K> {
         self.places.get(id.0 as usize).copied().flatten().map(|(key, _)| key)
+    }
+
+    /// Gives back the memory for tasks with numbers from `tasks` on, none of which is in it.
+    pub fn trim(&mut self, tasks: usize) {
+        cut(&mut self.places, tasks);
     }
 
     /// Adds a task behind all whose key is not greater.

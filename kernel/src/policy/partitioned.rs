@@ -13,7 +13,7 @@
 
 use hothouse_abi::{Span, Tick};
 
-use super::{Burst, CpuId, Edf, Pick, Policy, Reason, Rm, Running, Stop, Task, TaskId};
+use super::{Burst, CpuId, Edf, Pick, Policy, Reason, Rm, Running, Stop, Task, TaskId, cut};
 
 /// Utilisations in units of 2^-32, rounded down: a load of exactly one must fit.
 const ONE: u128 = 1 << 32;
@@ -170,6 +170,11 @@ impl Policy for Partitioned {
         if let Some(home) = self.homes.get_mut(id.0 as usize).and_then(Option::take) {
             self.each[home.cpu.0 as usize].forget(id);
         }
+    }
+
+    fn trim(&mut self, tasks: usize) {
+        cut(&mut self.homes, tasks);
+        self.each.iter_mut().for_each(|policy| policy.trim(tasks));
     }
 }
 

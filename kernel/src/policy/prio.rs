@@ -16,7 +16,7 @@
 use hothouse_abi::{Span, Tick};
 
 use super::spec::format_span;
-use super::{Asked, CpuId, Links, List, Pick, Policy, Reason, Running, Stop, Task, TaskId};
+use super::{Asked, CpuId, Links, List, Pick, Policy, Reason, Running, Stop, Task, TaskId, cut};
 
 const LEVELS: usize = 40;
 
@@ -183,6 +183,12 @@ impl Policy for Prio {
     fn forget(&mut self, id: TaskId) {
         let slice = self.slice;
         self.kept(id).left = slice;
+    }
+
+    fn trim(&mut self, tasks: usize) {
+        self.links.trim(tasks);
+        cut(&mut self.tasks, tasks);
+        self.asked.trim(tasks);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Queues of tasks that cost nothing per operation: intrusive doubly linked lists over the dense
 //! task numbers.
 
-use super::TaskId;
+use super::{TaskId, cut};
 
 /// No task: the end of a list.
 const NONE: u32 = u32::MAX;
@@ -30,6 +30,12 @@ impl Links {
     #[inline]
     pub fn contains(&self, id: TaskId) -> bool {
         self.0.get(id.0 as usize).is_some_and(|link| link.prev != UNLINKED)
+    }
+
+    /// Gives back the memory for tasks with numbers from `tasks` on, none of which is in a list.
+    pub fn trim(&mut self, tasks: usize) {
+        debug_assert!(self.0.iter().skip(tasks).all(|link| link.prev == UNLINKED));
+        cut(&mut self.0, tasks);
     }
 
     /// Readies the link of a task for use.
@@ -209,6 +215,11 @@ impl Queue {
     #[inline]
     pub fn contains(&self, id: TaskId) -> bool {
         self.links.contains(id)
+    }
+
+    /// Gives back the memory for tasks with numbers from `tasks` on, none of which is in the queue.
+    pub fn trim(&mut self, tasks: usize) {
+        self.links.trim(tasks);
     }
 
     /// Adds a task behind the others.

@@ -7,7 +7,7 @@
 
 use hothouse_abi::Tick;
 
-use super::{Asked, CpuId, Pick, Policy, Reason, Task, TaskId};
+use super::{Asked, CpuId, Pick, Policy, Reason, Task, TaskId, cut};
 use crate::stream::{Stream, StreamKind};
 
 /// Uniform choice.
@@ -85,6 +85,11 @@ impl Policy for Random {
         };
         let place = if self.asked.is_empty() { nth } else { places().nth(nth)? };
         Some(Pick { task: self.take(place), slice: None })
+    }
+
+    fn trim(&mut self, tasks: usize) {
+        cut(&mut self.places, tasks);
+        self.asked.trim(tasks);
     }
 }
 

@@ -12,7 +12,7 @@
 
 use hothouse_abi::{Class, Span};
 
-use super::{CpuId, Ordered, Pick, Reason, Stop, Task, TaskId};
+use super::{CpuId, Ordered, Pick, Reason, Stop, Task, TaskId, cut};
 
 /// The slice of `SCHED_RR`, unless a task has its own.
 const SLICE: Span = Span::from_millis(100);
@@ -71,5 +71,12 @@ impl RealTime {
         if let Some(left) = self.left.get_mut(id.0 as usize) {
             *left = None;
         }
+    }
+
+    /// Gives back the memory for tasks with numbers from `tasks` on.
+    pub(super) fn trim(&mut self, tasks: usize) {
+        self.ready.trim(tasks);
+        cut(&mut self.left, tasks);
+        cut(&mut self.slices, tasks);
     }
 }

@@ -67,6 +67,11 @@ impl Policy for Rr {
         self.ready.remove(task);
         Some(Pick { task, slice: Some(self.asked.slice(task, self.slice)) })
     }
+
+    fn trim(&mut self, tasks: usize) {
+        self.asked.trim(tasks);
+        self.ready.trim(tasks);
+    }
 }
 
 #[cfg(test)]

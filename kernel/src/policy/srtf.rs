@@ -63,6 +63,10 @@ impl Policy for Srtf {
     fn burst_start(&mut self, task: &Task, cpu: CpuId, _now: Tick) -> Burst {
         burst_start(&self.ready, task, cpu)
     }
+
+    fn trim(&mut self, tasks: usize) {
+        self.ready.trim(tasks);
+    }
 }
 
 #[cfg(test)]

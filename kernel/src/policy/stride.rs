@@ -30,7 +30,7 @@ use hothouse_abi::{Scheduling, Span, Tick};
 
 use super::spec::format_span;
 use super::weights::tickets;
-use super::{CpuId, Pick, Policy, Reason, Stop, Task, TaskId};
+use super::{CpuId, Pick, Policy, Reason, Stop, Task, TaskId, cut};
 
 /// The stride of one ticket: 2^20, with 32 binary places.
 const STRIDE1: i128 = 1 << (20 + 32);
@@ -209,6 +209,10 @@ impl Policy for Stride {
 
     fn forget(&mut self, id: TaskId) {
         *self.kept(id) = Kept::default();
+    }
+
+    fn trim(&mut self, tasks: usize) {
+        cut(&mut self.tasks, tasks);
     }
 }
 

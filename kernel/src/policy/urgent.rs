@@ -47,6 +47,11 @@ impl<K: Ord + Copy> Urgent<K> {
         self.ready.first_for(cpu).is_some_and(|(key, _)| key < (self.key)(task))
     }
 
+    /// Gives back the memory for tasks with numbers from `tasks` on.
+    pub(super) fn trim(&mut self, tasks: usize) {
+        self.ready.trim(tasks);
+    }
+
     /// Moves a queued task whose urgency changed.
     pub(super) fn changed(&mut self, task: &Task) {
         if self.ready.key(task.id).is_some_and(|key| key != (self.key)(task)) {

@@ -14,6 +14,8 @@ enum Op {
     Next(u64, bool),
     /// Pops all up to a class that are due when so much time has passed.
     Pop(u64, usize),
+    /// Gives memory back.
+    Trim,
 }
 
 /// Spans of every magnitude, with many equal ones.
@@ -33,6 +35,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => any::<prop::sample::Index>().prop_map(Op::Cancel),
         2 => (span(), any::<bool>()).prop_map(|(after, jump)| Op::Next(after, jump)),
         3 => (step, 0..6usize).prop_map(|(step, class)| Op::Pop(step, class)),
+        1 => Just(Op::Trim),
     ]
 }
 
@@ -82,6 +85,7 @@ proptest! {
                         now = now.max(first.unwrap_or(limit));
                     }
                 }
+                Op::Trim => timers.trim(),
                 Op::Pop(step, upto) => {
                     now = Tick::from_nanos(now.nanos().saturating_add(step));
                     pop_all(&mut timers, &mut model, now, Class::ALL[upto]);

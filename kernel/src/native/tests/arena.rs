@@ -94,6 +94,35 @@ fn beyond_the_reserve_memory_goes_back_and_guards_stay() {
 }
 
 #[test]
+fn a_trim_forgets_the_free_slots_at_the_end() {
+    for mappings in [false, true] {
+        let mut arena = Arena::with_reserve(STACK, 8, 1).unwrap();
+        if mappings {
+            arena.use_mappings();
+        }
+        let mut stacks: Vec<Stack> = (0..6).map(|_| arena.take().unwrap()).collect();
+        stacks.iter().for_each(|stack| touch(stack, 7));
+        let held = stacks.swap_remove(2);
+        stacks.into_iter().for_each(|stack| arena.give_back(stack));
+        arena.trim();
+        assert_eq!((arena.touched(), top_byte(&held)), (3, 7), "those below a held one stay");
+        let again: Vec<Stack> = (0..7).map(|_| arena.take().unwrap()).collect();
+        assert!(arena.take().is_none(), "all slots are used again");
+        assert_eq!(again.iter().filter(|stack| top_byte(stack) != 0).count(), 1, "the hot one");
+        again.into_iter().for_each(|stack| arena.give_back(stack));
+        arena.give_back(held);
+        arena.trim();
+        assert_eq!(arena.touched(), 1, "the reserve stays");
+        let below = arena.take().unwrap();
+        assert!(
+            overflows(&mut arena),
+            "a slot that is used anew has a guard, mappings: {mappings}"
+        );
+        arena.give_back(below);
+    }
+}
+
+#[test]
 fn the_hosts_limit_on_mappings_is_no_stack_rather_than_a_crash() {
     let Ok(text) = std::fs::read_to_string("/proc/sys/vm/max_map_count") else { return };
     let limit: usize = text.trim().parse().unwrap();

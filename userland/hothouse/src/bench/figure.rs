@@ -100,7 +100,7 @@ impl Figure {
         let mut others = vec![Series::default(); peers.len()];
         for _ in 0..runs {
             if let Some(memory) = memory {
-                ours.push(memory.bytes());
+                ours.push(memory.each.all);
             } else {
                 let trips = ROUND_TRIPS.min(size);
                 switch.push(

@@ -38,7 +38,7 @@ use hothouse_kernel::{
 use thiserror::Error;
 
 pub use figure::{Figure, Peer, PeerFigure, Summary, table};
-pub use live::{Kind, Live, Stage, live};
+pub use live::{Kind, Live, Parts, Stage, live};
 pub use rows::{ROWS, Row, Unit, find, nearest};
 pub use series::Series;
 pub use watch::time;
@@ -131,9 +131,11 @@ impl Bench {
         let room = usize::try_from(processes).unwrap_or(usize::MAX).saturating_add(16);
         let limits = Limits {
             steps_at_one_instant: u64::MAX,
-            processes: default.processes.max(room),
+            // No more, so that the reservation for stacks is small enough to run under a profiler.
+            processes: room,
             mailbox_events: default.mailbox_events.max(room),
             mailbox_bytes: usize::MAX,
+            records: 1024,
             ..default
         };
         Kernel::builder()

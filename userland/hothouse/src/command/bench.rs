@@ -4,7 +4,9 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
-use hothouse::bench::{Bench as Machine, Figure, Live, ROWS, Row, find, nearest, table};
+use hothouse::bench::{
+    Bench as Machine, BenchError, Figure, Kind, Live, Parts, ROWS, Row, find, nearest, table,
+};
 use serde_json::json;
 
 use super::file::Output;
@@ -98,7 +100,7 @@ impl Bench {
         Ok(rows)
     }
 
-    fn measure(&self, machine: &Machine, row: &Row) -> Result<Figure, hothouse::bench::BenchError> {
+    fn measure(&self, machine: &Machine, row: &Row) -> Result<Figure, BenchError> {
         let size = match self.count {
             Some(count) => count.get(),
             None if self.quick => row.quick,
@@ -146,28 +148,24 @@ fn list() -> String {
 
 /// What parked processes take, part by part, and what is left when they have ended.
 fn memory(live: &Live) -> String {
-    let body = if live.went_back() { "it went back" } else { "it did not go back" };
     let (kind, part) = match live.kind {
-        hothouse::bench::Kind::Native => ("native", "stack"),
-        hothouse::bench::Kind::Lua => ("Lua", "Lua state"),
+        Kind::Native => ("native", "stack"),
+        Kind::Lua => ("Lua", "Lua state"),
     };
+    let Parts { record, body, page_tables, all, mailbox } = live.each;
     let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    let resident = [live.start, live.parked, live.ended].map(|stage| mebibytes(stage.resident));
+    let verdict = if live.went_back { "memory went back" } else { "memory did not go back" };
     format!(
-        "\n{} parked {kind} processes, bytes each\n  \
-           record       {:>7.0}\n  {part:<12} {:>7.0}\n  page tables  {:>7.0}\n  \
-           all          {:>7.0}\n  mailbox      {:>7.0} more with one event in it\n  \
-         resident: {:.1} MiB before, {:.1} MiB while parked, {:.1} MiB after the last end;\n  \
-         up to {:.1} MiB may stay for {} spare stacks: {body}\n",
+        "\n{} parked {kind} processes, bytes each\n  record       {record:>7.0}\n  \
+         {part:<12} {body:>7.0}\n  page tables  {page_tables:>7.0}\n  all          {all:>7.0}\n  \
+         mailbox      {mailbox:>7.0} more with one event in it\n\
+         resident MiB: {:.1} before, {:.1} parked, {:.1} after the last end, of which {:.1} may \
+         stay as spare stacks: {verdict}\n",
         live.count,
-        live.record(),
-        live.body(),
-        live.page_tables(),
-        live.bytes(),
-        live.mailbox(),
-        mebibytes(live.start.resident),
-        mebibytes(live.parked.resident),
-        mebibytes(live.ended.resident),
-        mebibytes(live.reserve()),
-        live.spare_stacks,
+        resident[0],
+        resident[1],
+        resident[2],
+        mebibytes(live.reserve),
     )
 }
