@@ -6,36 +6,43 @@ mod programs;
 
 use std::path::{Path, PathBuf};
 
-use hothouse::explore::{Explored, Explorer, Strategy};
+use hothouse::explore::{Bound, Explored, Explorer, Strategy};
 use hothouse::lua::{LuaHost, LuaSettings};
 use programs::BUGS;
 
 use crate::explore::ALL;
 
-/// A bug, and within how many schedules `random`, `pct` of depth 3 and `dfs` find it.
-struct Bound {
+/// A bug, and within how many schedules each of [`STRATEGIES`] finds it, in either language.
+struct Found {
     name: &'static str,
     kind: &'static str,
-    lua: [u64; 3],
-    rust: [u64; 3],
+    within: [u64; 5],
 }
 
-const fn bound(name: &'static str, kind: &'static str, lua: [u64; 3], rust: [u64; 3]) -> Bound {
-    Bound { name, kind, lua, rust }
+const fn found(name: &'static str, kind: &'static str, within: [u64; 5]) -> Found {
+    Found { name, kind, within }
 }
 
-const BOUNDS: [Bound; 8] = [
-    bound("abba", "deadlock", [50, 100, 30], [50, 100, 30]),
-    bound("check-then-act", "failed", [50, 200, 20], [50, 200, 20]),
-    bound("double-delivery", "failed", [50, 200, 50], [50, 200, 50]),
-    bound("election", "failed", [20, 50, 20], [20, 50, 20]),
-    bound("late-reply", "failed", [20, 50, 20], [20, 50, 20]),
-    bound("lost-wakeup", "deadlock", [50, 100, 20], [50, 100, 20]),
-    bound("philosophers", "deadlock", [100, 200, 2_000], [100, 200, 2_000]),
-    bound("readers-writer", "failed", [200, 500, 2_000], [200, 500, 2_000]),
+const BUGS_FOUND: [Found; 8] = [
+    found("abba", "deadlock", [50, 100, 30, 30, 40]),
+    found("check-then-act", "failed", [50, 200, 20, 20, 20]),
+    found("double-delivery", "failed", [50, 200, 50, 50, 50]),
+    found("election", "failed", [20, 50, 20, 20, 20]),
+    found("late-reply", "failed", [20, 50, 20, 20, 20]),
+    found("lost-wakeup", "deadlock", [50, 100, 20, 20, 20]),
+    found("philosophers", "deadlock", [100, 200, 2_000, 400, 400]),
+    found("readers-writer", "failed", [200, 500, 2_000, 5_000, 400]),
 ];
 
-const STRATEGIES: [Strategy; 3] = [Strategy::Random, Strategy::Pct { depth: 3 }, ALL];
+const DELAYS: Strategy = Strategy::Dfs { bound: Bound::Delays(3) };
+
+const STRATEGIES: [Strategy; 5] = [
+    Strategy::Random,
+    Strategy::Pct { depth: 3 },
+    ALL,
+    Strategy::Dfs { bound: Bound::Preemptions(2) },
+    DELAYS,
+];
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("bugs").join(format!("{name}.lua"))
@@ -57,58 +64,68 @@ fn explorer(strategy: Strategy, schedules: u64) -> Explorer {
     Explorer::new().isolated(true).strategy(strategy).schedules(schedules)
 }
 
-fn assert_found(explored: &Explored, bound: &Bound, language: &str) {
+fn assert_found(explored: &Explored, bug: &Found, language: &str) {
     let Some(found) = &explored.failure else {
-        panic!("{} in {language} was not found: {explored}", bound.name);
+        panic!("{} in {language} was not found: {explored}", bug.name);
     };
     let word = found.failure.word();
-    let expected = match (bound.kind, language) {
+    let expected = match (bug.kind, language) {
         ("failed", "Lua") => "error",
         ("failed", _) => "panic",
         (kind, _) => kind,
     };
-    assert_eq!(word, expected, "{} in {language}: {explored}", bound.name);
+    assert_eq!(word, expected, "{} in {language}: {explored}", bug.name);
 }
 
 #[test]
-fn each_bug_has_a_bound_and_a_program_in_both_languages() {
-    let names: Vec<&str> = BOUNDS.iter().map(|bound| bound.name).collect();
+fn each_bug_has_a_program_in_both_languages() {
+    let names: Vec<&str> = BUGS_FOUND.iter().map(|bug| bug.name).collect();
     assert_eq!(names, BUGS.map(|bug| bug.name));
     assert!(names.iter().all(|name| file(name).is_file()));
 }
 
 #[test]
 fn each_strategy_finds_each_bug_in_lua() {
-    for bound in &BOUNDS {
-        for (strategy, schedules) in STRATEGIES.into_iter().zip(bound.lua) {
-            let explored = in_lua(&explorer(strategy, schedules), bound.name, false);
-            assert_found(&explored, bound, "Lua");
+    for bug in &BUGS_FOUND {
+        for (strategy, schedules) in STRATEGIES.into_iter().zip(bug.within) {
+            let explored = in_lua(&explorer(strategy, schedules), bug.name, false);
+            assert_found(&explored, bug, "Lua");
         }
     }
 }
 
 #[test]
 fn each_strategy_finds_each_bug_in_rust() {
-    for bound in &BOUNDS {
-        for (strategy, schedules) in STRATEGIES.into_iter().zip(bound.rust) {
-            let explored = in_rust(&explorer(strategy, schedules), bound.name, false);
-            assert_found(&explored, bound, "Rust");
+    for bug in &BUGS_FOUND {
+        for (strategy, schedules) in STRATEGIES.into_iter().zip(bug.within) {
+            let explored = in_rust(&explorer(strategy, schedules), bug.name, false);
+            assert_found(&explored, bug, "Rust");
         }
     }
 }
 
 #[test]
 fn each_mended_twin_in_lua_passes_every_schedule() {
-    for bound in &BOUNDS {
-        let explored = in_lua(&explorer(ALL, u64::MAX), bound.name, true);
-        assert!(explored.exhausted && explored.failure.is_none(), "{}: {explored}", bound.name);
+    for bug in &BUGS_FOUND {
+        let explored = in_lua(&explorer(ALL, u64::MAX), bug.name, true);
+        assert!(explored.exhausted && explored.failure.is_none(), "{}: {explored}", bug.name);
+    }
+}
+
+#[test]
+fn each_mended_twin_passes_the_bounded_search() {
+    for bug in &BUGS_FOUND {
+        for search in [in_lua, in_rust] {
+            let explored = search(&explorer(DELAYS, u64::MAX), bug.name, true);
+            assert!(explored.exhausted && explored.failure.is_none(), "{}: {explored}", bug.name);
+        }
     }
 }
 
 #[test]
 fn each_mended_twin_in_rust_passes_every_schedule() {
-    for bound in &BOUNDS {
-        let explored = in_rust(&explorer(ALL, u64::MAX), bound.name, true);
-        assert!(explored.exhausted && explored.failure.is_none(), "{}: {explored}", bound.name);
+    for bug in &BUGS_FOUND {
+        let explored = in_rust(&explorer(ALL, u64::MAX), bug.name, true);
+        assert!(explored.exhausted && explored.failure.is_none(), "{}: {explored}", bug.name);
     }
 }

@@ -48,7 +48,11 @@ impl Failure {
             ExitStatus::Panicked(_) | ExitStatus::Failed(_) => true,
             ExitStatus::Signaled(signal) => matches!(
                 *signal,
-                Signal::SIGSEGV | Signal::SIGBUS | Signal::SIGILL | Signal::SIGFPE
+                Signal::SIGSEGV
+                    | Signal::SIGBUS
+                    | Signal::SIGILL
+                    | Signal::SIGFPE
+                    | Signal::SIGXCPU
             ),
             ExitStatus::Exited(_) => false,
         };
