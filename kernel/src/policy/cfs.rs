@@ -121,7 +121,9 @@ impl Cfs {
     fn advance(&mut self, now: Tick) {
         for place in 0..self.on_cpus.len() {
             let (id, nanos) = self.on_cpus.charge(place, now);
-            self.charge(id, nanos);
+            if nanos > 0 {
+                self.charge(id, nanos);
+            }
         }
         let running = self.on_cpus.tasks().map(|id| self.tasks[id.0 as usize].runtime);
         let queued = self.queue.first().map(|&(runtime, ..)| runtime);

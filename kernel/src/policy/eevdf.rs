@@ -126,7 +126,9 @@ impl Eevdf {
     fn advance(&mut self, now: Tick) {
         for place in 0..self.on_cpus.len() {
             let (id, nanos) = self.on_cpus.charge(place, now);
-            self.charge(id, nanos);
+            if nanos > 0 {
+                self.charge(id, nanos);
+            }
         }
     }
 

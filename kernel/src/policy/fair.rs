@@ -19,7 +19,12 @@ const WEIGHT: i128 = 1024;
 
 /// How far so many nanoseconds of CPU time move the virtual runtime of this weight.
 pub(super) fn virtual_time(nanos: i128, weight: i128) -> Virtual {
-    nanos * NANOSECOND * WEIGHT / weight
+    let scaled = nanos * NANOSECOND * WEIGHT;
+    // Short times, as most are, need no division of 128 bits.
+    match (u64::try_from(scaled), u64::try_from(weight)) {
+        (Ok(scaled), Ok(weight)) => Virtual::from(scaled / weight),
+        _ => scaled / weight,
+    }
 }
 
 /// The CPU time that moves the virtual runtime of this weight so far; a nanosecond at least.
