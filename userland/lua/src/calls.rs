@@ -256,7 +256,7 @@ impl Call {
         let mut frame = Frame::new(trap);
         match context.trap(stack, current, &mut frame) {
             Made::Answered => answers::show(stack, current, &frame.resume, shape),
-            Made::Parked if stack.is_yieldable() => Then::Park,
+            Made::Parked if !frame.atomic => Then::Park,
             Made::Parked => match context.strand(&current.record) {
                 Some(answer) => answers::show(stack, current, &answer, shape),
                 None => Then::End,

@@ -83,11 +83,16 @@ impl Context {
 
     /// Makes `current` the process that runs and returns the one that ran before, so that steps
     /// may nest.
-    pub(crate) fn enter(&self, current: Option<Current>) -> Option<Current> {
-        let hooks = current.as_ref().map(|current| &current.record).filter(|r| r.in_hooks.get());
-        let limit = hooks.map_or(self.limit, |record| record.rare().hooks_left);
-        self.budget.clear(limit);
-        self.current.replace(current)
+    pub(crate) fn enter(&self, current: Current) -> Option<Current> {
+        let in_hooks = current.record.in_hooks.get();
+        self.budget.clear(if in_hooks { current.record.rare().hooks_left } else { self.limit });
+        self.current.replace(Some(current))
+    }
+
+    /// Goes back to the process that ran before, or to none.
+    pub(crate) fn leave(&self, before: Option<Current>) {
+        self.renew_budget();
+        self.current.replace(before);
     }
 
     /// A full instruction budget, whatever became of the last one.

@@ -86,6 +86,14 @@ impl LuaProcess {
         self.tenant.state().clone()
     }
 
+    #[cold]
+    fn new_record(&mut self, state: &State) -> mlua::Result<Rc<Record>> {
+        let folder = self.start.as_ref().and_then(|start| start.folder.clone());
+        let record = Rc::new(state.with_head_room(|_| state.new_record(folder))?);
+        self.record = Some(record.clone());
+        Ok(record)
+    }
+
     /// Acts on what the kernel resumed with until a trap parks or the program ends.
     fn run(&mut self, state: &State, record: &Rc<Record>, mut resume: Resume) -> Step {
         loop {
@@ -331,21 +339,18 @@ impl Body for LuaProcess {
         let state = self.state();
         let record = match &self.record {
             Some(record) => record.clone(),
-            None => {
-                let folder = self.start.as_ref().and_then(|start| start.folder.clone());
-                match state.with_head_room(|_| state.new_record(folder)) {
-                    Ok(record) => self.record.insert(Rc::new(record)).clone(),
-                    Err(_) => return Step::Ended(ExitStatus::Failed(MEMORY.to_owned())),
-                }
-            }
+            None => match self.new_record(&state) {
+                Ok(record) => record,
+                Err(_) => return Step::Ended(ExitStatus::Failed(MEMORY.to_owned())),
+            },
         };
         let current = Current { gate: gate.clone(), record: record.clone(), state: state.clone() };
-        let before = state.context.enter(Some(current));
+        let before = state.context.enter(current);
         let step = self.run(&state, &record, resume);
         if record.in_hooks.get() {
             record.rare().hooks_left = state.context.budget.left();
         }
-        state.context.enter(before);
+        state.context.leave(before);
         if state.context.take_unhooked() {
             state.restore_hook(None);
         }

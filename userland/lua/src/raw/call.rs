@@ -76,19 +76,23 @@ pub(crate) fn call_function(lua: &Lua, call: &'static Call) -> mlua::Result<Func
 
 /// A system call is made.
 unsafe extern "C-unwind" fn make(state: *mut ffi::lua_State) -> c_int {
-    // SAFETY: Lua calls it with room for LUA_MINSTACK values above the arguments.
-    unsafe { go_on(state, Call::make) }
+    // SAFETY: Lua calls it with room for LUA_MINSTACK values above the arguments. The address is that
+    // of the call which the function was made with.
+    unsafe {
+        let call = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast();
+        go_on(state, call, Call::make)
+    }
 }
 
 /// A system call that parked has its answer.
 unsafe extern "C-unwind" fn answered(
     state: *mut ffi::lua_State,
     _: c_int,
-    _: ffi::lua_KContext,
+    call: ffi::lua_KContext,
 ) -> c_int {
     // SAFETY: Lua calls it with the stack that the call had when it yielded: coroutines that park
-    // are resumed with nothing.
-    unsafe { go_on(state, Call::answered) }
+    // are resumed with nothing. The number is the address that `go_on` gave Lua to keep.
+    unsafe { go_on(state, ptr::with_exposed_provenance(call as usize), Call::answered) }
 }
 
 /// Lets the call work, and does what it says. No frame with something to drop is left when Lua
@@ -96,22 +100,25 @@ unsafe extern "C-unwind" fn answered(
 ///
 /// # Safety
 ///
-/// `state` runs a function made by [`call_function`], with its arguments on the stack.
+/// `state` runs the function that [`call_function`] made for `call`, with its arguments on the stack.
 #[inline(always)]
 unsafe fn go_on(
     state: *mut ffi::lua_State,
+    call: *const Call,
     work: fn(&Call, &Context, &mut Stack<'_>) -> Then,
 ) -> c_int {
-    // SAFETY: the address is that of the call which the function was made with. What `work` pushed
-    // is on the stack.
+    // SAFETY: the call lives for ever. What `work` pushed is on the stack.
     unsafe {
-        let call: &Call = &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast();
+        let call = &*call;
         let context = context_of(state);
         let mut stack = Stack::new(state);
         match guarded(context, || work(call, context, &mut stack)) {
             Then::Return(count) => count as c_int,
             Then::Raise => ffi::lua_error(state),
-            Then::Park => ffi::lua_yieldk(state, 0, 0, Some(answered)),
+            Then::Park => {
+                let call = ptr::from_ref(call).expose_provenance();
+                ffi::lua_yieldk(state, 0, call as ffi::lua_KContext, Some(answered))
+            }
             Then::End if ffi::lua_isyieldable(state) != 0 => ffi::lua_yieldk(state, 0, 0, None),
             Then::End => {
                 hook::push_doomed(state);
