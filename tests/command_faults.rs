@@ -72,3 +72,21 @@ fn bad_rules_are_refused_with_their_place() {
         parts.iter().for_each(|part| assert!(ran.err.contains(part), "{faults}: {}", ran.err));
     }
 }
+
+/// Every example workload, with everything that can go wrong going wrong.
+#[test]
+fn simulations_with_faults_end_and_repeat() {
+    const STORM: &str = "drop:p=0.05; delay:p=0.1,by=1us..3ms; duplicate:p=0.05; reorder:p=0.1; \
+        stop:process=*,p=0.001,for=5ms; kill:process=*,p=0.0001,max=3; fail:p=0.001,errno=EINTR; \
+        skew:process=*,by=+1ms";
+    for workload in ["convoy", "gaming", "overload", "pathfinder", "starvation", "web"] {
+        let args =
+            ["sim", workload, "--duration", "500ms", "--check", "--quiet", "--format", "json"];
+        let ran = command(&[&args[..], &["--faults", STORM]].concat());
+        assert!(matches!(ran.code, Some(0 | 1 | 4)), "{workload}: {:?} {}", ran.code, ran.err);
+        assert!(!ran.err.contains("panicked at"), "{workload}: {}", ran.err);
+        assert!(ran.out.contains("--faults"), "{workload}: the command repeats it");
+    }
+    let bad = command(&["sim", "web", "--faults", "drop:form=a"]);
+    assert_eq!((bad.code, &bad.out[..]), (Some(2), ""), "{}", bad.err);
+}

@@ -58,6 +58,10 @@ pub(super) struct Sim {
     /// End with exit code 1 if this happens; may list several
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
     fail_on: Vec<FailOn>,
+    /// What is to go wrong on purpose: rules such as 'stop:process=encoder,p=0.01,for=5ms', or a file
+    /// of them; docs/faults.md has them all
+    #[arg(long, value_name = "RULES|FILE")]
+    faults: Option<String>,
     /// Run twice and compare the traces
     #[arg(long)]
     check: bool,
@@ -77,7 +81,9 @@ impl Sim {
         let interrupt = Interrupt::default();
         let workload = Simulation::new(file::workload(&self.file)?);
         let file = workload.settings().clone();
+        let faults = self.faults.as_deref().map(super::faults::read).transpose()?;
         let simulation = self.simulation(workload).interrupt(interrupt.clone());
+        let simulation = simulation.faults(faults.unwrap_or_default());
         simulation.check().map_err(UsageError::new)?;
         catch_interrupts(&interrupt)?;
         let (run, host_time) = self.once(&simulation)?;
@@ -167,6 +173,9 @@ impl Sim {
         words.extend(["--policy".to_owned(), settings.policy.clone()]);
         words.extend(["--seed".to_owned(), settings.seed.to_string()]);
         words.extend(machine::flags(settings, file));
+        if let Some(faults) = &self.faults {
+            words.extend(["--faults".to_owned(), faults.clone()]);
+        }
         words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
     }
 

@@ -108,6 +108,7 @@ impl Stage {
             .console(Captured::default())
             .hash(simulation.hash)
             .admission_test(settings.admission)
+            .faults(simulation.faults.clone())
             .listener(listener)
             .interrupt(simulation.interrupt.clone())
             .build()?;

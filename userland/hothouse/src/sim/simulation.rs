@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use hothouse_abi::{Errno, Program, Span, Tick};
+use hothouse_kernel::faults::Faults;
 use hothouse_kernel::policy::{Policy, PolicyError, policy};
 use hothouse_kernel::{Costs, Interrupt, RunError, Stream, StreamKind};
 use hothouse_lua::{LuaHost, LuaSettings};
@@ -24,6 +25,7 @@ pub struct Simulation {
     own_policy: Option<MakePolicy>,
     pub(super) keep_jobs: usize,
     pub(super) hash: bool,
+    pub(super) faults: Faults,
     pub(super) interrupt: Interrupt,
 }
 
@@ -123,7 +125,15 @@ impl Simulation {
             admission: machine.admission,
         };
         let (workload, interrupt) = (Arc::new(workload), Interrupt::default());
-        Simulation { workload, settings, own_policy: None, keep_jobs: 0, hash: true, interrupt }
+        Simulation {
+            workload,
+            settings,
+            own_policy: None,
+            keep_jobs: 0,
+            hash: true,
+            faults: Faults::default(),
+            interrupt,
+        }
     }
 
     /// Under this policy, such as `"rr:slice=5ms"`.
@@ -198,6 +208,13 @@ impl Simulation {
     #[must_use]
     pub fn keep_jobs(mut self, jobs: usize) -> Simulation {
         self.keep_jobs = jobs;
+        self
+    }
+
+    /// With these faults on purpose. Each task's processes have its name; pid 1 is none of them.
+    #[must_use]
+    pub fn faults(mut self, faults: Faults) -> Simulation {
+        self.faults = faults;
         self
     }
 
