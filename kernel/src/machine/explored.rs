@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use hothouse_abi::{Exit, ExitStatus, Frame, Resume, Tick, Trap};
+use hothouse_abi::{Exit, ExitStatus, Frame, Pid, Resume, Tick, Trap};
 
 use super::enter::Entry;
 use super::process::{Key, State};
@@ -11,7 +11,7 @@ use super::turns::Turns;
 use super::wait::On;
 use super::{Machine, Verdict};
 use crate::oracle::{Candidate, Choice, Exploration, Oracle, Step, Touches};
-use crate::policy::{CpuId, Reason, Stop};
+use crate::policy::{CpuId, Pick, Policy, Reason, Stop, Task};
 use crate::trace::What;
 
 /// What the machine keeps when an oracle decides.
@@ -23,9 +23,26 @@ pub(super) struct Explored {
     /// Who went last.
     last: Option<Key>,
     turns: Turns,
-    candidates: Vec<(Key, Candidate)>,
+    candidates: Vec<(Key, Pid, Step)>,
     /// The same as it is shown to the oracle.
     shown: Vec<Candidate>,
+}
+
+/// In the place of a policy: who is ready is looked up when it is asked for.
+pub(super) struct ByOracle;
+
+impl Policy for ByOracle {
+    fn spec(&self) -> String {
+        "oracle".to_owned()
+    }
+
+    fn enqueue(&mut self, _: &Task, _: Reason, _: Tick) {}
+
+    fn dequeue(&mut self, _: &Task, _: Tick) {}
+
+    fn pick_next(&mut self, _: CpuId, _: Tick) -> Option<Pick> {
+        None
+    }
 }
 
 /// What a process does when it is chosen.
@@ -53,22 +70,6 @@ impl Explored {
             self.held.resize_with(key + 1, Vec::new);
         }
         self.held[key].push(held);
-    }
-
-    /// Asks which candidate goes on, if there is any.
-    fn choose_next(&mut self, now: Tick) -> Option<(Key, Step)> {
-        let &(first, candidate) = self.candidates.first()?;
-        let eager = self.how.isolated && candidate.step == Step::Run;
-        if eager || (self.candidates.len() == 1 && !self.how.touches) {
-            return Some((first, candidate.step));
-        }
-        self.shown.clear();
-        self.shown.extend(self.candidates.iter().map(|&(_, candidate)| candidate));
-        let goes_on = self.last == Some(first) && candidate.step != Step::Timeout;
-        let choice = Choice::Next { candidates: &self.shown, goes_on, now };
-        let answer = self.oracle.choose(&choice).min(choice.last());
-        let (key, candidate) = self.candidates[answer as usize];
-        Some((key, candidate.step))
     }
 
     /// What was held may carry a program, whose destructors are code of others.
@@ -211,7 +212,7 @@ impl Machine {
         let Some(cpu) = (0..self.cpus.len()).find(|&cpu| self.is_idle(cpu)) else { return false };
         let mut explored = self.explored.take().expect("invariant: there is an oracle");
         self.list_candidates(&mut explored);
-        let chosen = explored.choose_next(self.now);
+        let chosen = self.choose_next(&mut explored);
         let isolated = explored.how.isolated;
         self.explored = Some(explored);
         let Some((key, step)) = chosen else { return false };
@@ -229,6 +230,30 @@ impl Machine {
         true
     }
 
+    /// Asks which candidate goes on, if there is any.
+    fn choose_next(&self, explored: &mut Explored) -> Option<(Key, Step)> {
+        let &(first, _, step) = explored.candidates.first()?;
+        let eager = explored.how.isolated && step == Step::Run;
+        if eager || (explored.candidates.len() == 1 && !explored.how.touches) {
+            return Some((first, step));
+        }
+        let mut shown = std::mem::take(&mut explored.shown);
+        shown.clear();
+        shown.extend(explored.candidates.iter().map(|&(key, pid, step)| {
+            let touches = match explored.how.touches {
+                true => self.touches_of_step(explored, key, step),
+                false => Touches::default(),
+            };
+            Candidate { pid, step, touches }
+        }));
+        let goes_on = explored.last == Some(first) && step != Step::Timeout;
+        let choice = Choice::Next { candidates: &shown, goes_on, now: self.now };
+        let answer = explored.oracle.choose(&choice).min(choice.last());
+        explored.shown = shown;
+        let (key, _, step) = explored.candidates[answer as usize];
+        Some((key, step))
+    }
+
     /// What can happen next: the one that went last first, the others in order of pid.
     fn list_candidates(&self, explored: &mut Explored) {
         explored.candidates.clear();
@@ -238,32 +263,28 @@ impl Machine {
                 // Its code up to its next trap is nobody else's business.
                 explored.candidates.clear();
             }
-            let touches = match explored.how.touches {
-                true => self.touches_of_step(explored, key, step),
-                false => Touches::default(),
-            };
-            explored.candidates.push((key, Candidate { pid: process.pid(), step, touches }));
+            explored.candidates.push((key, process.pid(), step));
             if explored.how.isolated && step == Step::Run {
                 return;
             }
         }
         if explored.turns.is_any() {
             let Explored { candidates, turns, .. } = explored;
-            let goes = |key: Key| !candidates.iter().any(|&(other, _)| turns.awaits(key, other));
-            if candidates.iter().any(|&(key, _)| goes(key)) {
-                let keep: Vec<bool> = candidates.iter().map(|&(key, _)| goes(key)).collect();
+            let goes = |key: Key| !candidates.iter().any(|&(other, ..)| turns.awaits(key, other));
+            if candidates.iter().any(|&(key, ..)| goes(key)) {
+                let keep: Vec<bool> = candidates.iter().map(|&(key, ..)| goes(key)).collect();
                 let mut keep = keep.into_iter();
                 candidates.retain(|_| keep.next() == Some(true));
             }
         }
         let candidates = &mut explored.candidates;
         // Keys are in order of pid until one is used again.
-        if !candidates.is_sorted_by_key(|(_, candidate)| candidate.pid) {
-            candidates.sort_unstable_by_key(|(_, candidate)| candidate.pid);
+        if !candidates.is_sorted_by_key(|&(_, pid, _)| pid) {
+            candidates.sort_unstable_by_key(|&(_, pid, _)| pid);
         }
-        let goes_on = |&(key, candidate): &(Key, Candidate)| {
-            explored.last == Some(key) && candidate.step != Step::Timeout
-        };
+        let last = explored.last;
+        let goes_on =
+            |&(key, _, step): &(Key, Pid, Step)| last == Some(key) && step != Step::Timeout;
         if let Some(place) = candidates.iter().position(goes_on) {
             candidates[..=place].rotate_right(1);
         }

@@ -51,7 +51,7 @@ pub(crate) use self::clock::{Alarm, Next};
 pub(crate) use self::process::Key;
 
 use self::cpu::Cpu;
-use self::explored::Explored;
+use self::explored::{ByOracle, Explored};
 use self::faulty::Injector;
 use self::locks::Locks;
 use self::process::State;
@@ -240,6 +240,9 @@ pub(crate) enum After {
 
 impl Machine {
     pub(crate) fn new(mut settings: Settings) -> Machine {
+        if settings.oracle.is_some() {
+            settings.policy = Box::new(ByOracle);
+        }
         settings.policy.start(settings.cpus.max(1));
         let preempts = settings.policy.preempts();
         Machine {

@@ -196,13 +196,17 @@ impl Reduced {
         let Some(step) = self.step(index) else { return };
         let (pid, touches, now) = (step.pid(), step.touches, step.now);
         let actor = Actor::from(&step.candidates[step.chosen]);
+        if index < self.branch {
+            // The same as in the run before.
+            return self.order(index, pid);
+        }
         let mut past = self.pasts.get(&pid).cloned().unwrap_or_default();
         for earlier in (0..index).rev() {
             let Some(step) = self.step(earlier) else { continue };
             if step.now < now {
                 // What lies earlier in time can't come later, but for a burst that kept the CPU
                 // while others could go.
-                if step.place_of(actor).is_some() && index >= self.branch {
+                if step.place_of(actor).is_some() {
                     self.race(earlier, index, &past);
                 }
                 break;
@@ -210,9 +214,7 @@ impl Reduced {
             if past.has(earlier) || !touches.depends(step.touches) {
                 continue;
             }
-            if index >= self.branch {
-                self.race(earlier, index, &past);
-            }
+            self.race(earlier, index, &past);
             let step = self.step(earlier).expect("it is one");
             past.join(&step.past);
             past.add(earlier);
