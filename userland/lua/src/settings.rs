@@ -48,7 +48,7 @@ impl Default for LuaSettings {
     fn default() -> Self {
         LuaSettings {
             memory_per_state: 1 << 30,
-            processes_per_state: Self::MAX_PROCESSES_PER_STATE,
+            processes_per_state: 20_000,
             instruction_budget: Some(100_000_000),
             time_per_instruction: Span::ZERO,
             hook_period: 1_000,
