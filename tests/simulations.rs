@@ -191,6 +191,15 @@ fn a_failure_in_a_task_is_in_the_result() {
 }
 
 #[test]
+fn an_interrupt_before_the_first_task_is_not_lost() {
+    let interrupt = hothouse::Interrupt::default();
+    let endless = Simulation::new(workload(vec![periodic("a", 10, 1)])).duration(ms(60_000));
+    interrupt.raise();
+    let run = endless.interrupt(interrupt).run().expect("it can run");
+    assert!(run.interrupted && run.end == hothouse::Tick::ZERO, "{run}");
+}
+
+#[test]
 fn a_deadlock_is_told() {
     let locks = |first: &str, second: &str| {
         vec![Step::Lock(first.into()), run_for(2), Step::Lock(second.into())]

@@ -116,7 +116,10 @@ impl Stage {
         let init = kernel.spawn("workload", runtime.init());
         init.map_err(|errno| SimError::Spawn { task: "workload".to_owned(), errno })?;
         // It makes the locks while nothing costs anything.
-        kernel.run_until(Until::TimeOrIdle(Tick::ZERO));
+        if let End::Interrupted = kernel.run_until(Until::TimeOrIdle(Tick::ZERO)) {
+            // It is the run that is broken off.
+            simulation.interrupt.raise();
+        }
         kernel.set_costs(Costs {
             trap: Span::from_nanos(settings.trap_cost_ns),
             switch: Span::from_nanos(settings.switch_cost_ns),
