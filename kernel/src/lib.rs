@@ -37,6 +37,5 @@ pub use error::RunError;
 pub use limits::{Costs, Limits};
 pub use machine::{Action, Counters, CpuReport, Deadlock, Held, Waiter};
 pub use native::bare_round_trips;
-use native::prefetch;
 pub use oracle::{Candidate, Choice, Exploration, Object, Oracle, Step, Touches};
 pub use stream::{Stream, StreamKind};

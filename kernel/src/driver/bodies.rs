@@ -208,7 +208,9 @@ impl Bodies {
     #[inline(always)]
     fn prefetch(&self, machine: &Machine) {
         if let Some(key) = machine.ahead(RECORDS_AHEAD) {
-            machine.table.prefetch(key);
+            if let Some(process) = machine.table.place(key) {
+                prefetch(process, 0..3);
+            }
             if let Some(slot) = self.slots.get(key) {
                 prefetch(slot, 0..1);
             }

@@ -60,8 +60,13 @@ impl Machine {
     pub(super) fn break_off(&mut self, key: Key) {
         self.drop_held(key);
         let process = &mut self.table[key];
-        process.drop_answer();
+        if process.has_answer() {
+            process.drop_answer();
+        }
         process.task.burst = None;
+        if process.wait.is_none() && process.rare_if(|rare| rare.frames.is_empty()) {
+            return;
+        }
         let wait = process.wait.take();
         let frames = process.rare.as_mut().map(|rare| std::mem::take(&mut rare.frames));
         let under = frames.into_iter().flatten().filter_map(|frame| frame.wait);
@@ -165,23 +170,22 @@ impl Machine {
         self.table.vacate(key);
         self.counters.ended += 1;
         self.drop_late(exit.pid);
-        self.tell_parent(parent, &exit);
-        if let Some(rare) = rare {
-            self.unread -= rare.records.len();
-            self.forget_monitors(exit.pid, &rare.monitors);
-            self.tell_monitors(&exit, &rare.monitored_by);
-            self.tell_watchers(exit.pid, &rare.watchers);
-        }
+        let Some(rare) = rare else { return self.tell_parent(parent, exit) };
+        self.tell_parent(parent, exit.clone());
+        self.unread -= rare.records.len();
+        self.forget_monitors(exit.pid, &rare.monitors);
+        self.tell_monitors(&exit, &rare.monitored_by);
+        self.tell_watchers(exit.pid, &rare.watchers);
     }
 
     /// Keeps the record of a child of the kernel for the report; that of pid 1 always.
-    fn keep_record(&mut self, exit: &Exit) {
+    fn keep_record(&mut self, exit: Exit) {
         if self.records.len() < self.limits.records || exit.pid == Pid::new(1) {
-            self.records.push(exit.clone());
+            self.records.push(exit);
         }
     }
 
-    fn tell_parent(&mut self, parent: Pid, exit: &Exit) {
+    fn tell_parent(&mut self, parent: Pid, exit: Exit) {
         let Some(parent) = self.table.find(parent) else { return self.keep_record(exit) };
         let process = &self.table[parent];
         let waits = process.state == State::Waiting
@@ -191,15 +195,15 @@ impl Machine {
                 _ => false,
             });
         if waits {
-            self.complete(parent, Resume::Exit(Box::new(exit.clone())));
+            self.complete(parent, Resume::Exit(Box::new(exit)));
             return;
         }
         self.unread += 1;
-        self.table[parent].rare().records.push(exit.clone());
-        if self.table[parent].notices {
-            self.record(parent, What::Noticed { child: exit.pid });
-            let data = Value::map(told(exit));
-            self.deliver_event(parent, Event::kernel(PROCESS_COMPLETE, data));
+        let (child, notice) = (exit.pid, self.table[parent].notices.then(|| told(&exit)));
+        self.table[parent].rare().records.push(exit);
+        if let Some(data) = notice {
+            self.record(parent, What::Noticed { child });
+            self.deliver_event(parent, Event::kernel(PROCESS_COMPLETE, Value::map(data)));
         }
     }
 

@@ -230,11 +230,15 @@ impl Process {
     /// Drops what is left of a dead process.
     pub(crate) fn vacate(&mut self, scheduling: &Rc<Scheduling>) {
         self.vacant = true;
-        self.drop_answer();
+        if self.has_answer() {
+            self.drop_answer();
+        }
         self.wait = None;
         self.rare = None;
         self.program = None;
-        self.mailbox = Mailbox::new();
+        if self.mailbox.peak() > 0 {
+            self.mailbox = Mailbox::new();
+        }
         self.name = Name::default();
         self.user = Name::default();
         self.state = State::Dead;

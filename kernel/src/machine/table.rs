@@ -9,7 +9,6 @@ use rustc_hash::FxBuildHasher;
 
 use super::process::{Key, Link, Process, Siblings, State};
 use crate::policy::{Task, TaskId};
-use crate::prefetch;
 
 /// Up to so many places nothing is given back.
 const FEW: usize = 4096;
@@ -20,14 +19,23 @@ pub(crate) struct Table {
     processes: Vec<Process>,
     /// The places of `processes` that are vacant; the one vacated last is used first.
     free: Vec<u32>,
-    /// invariant: holds the key of each process that is not `Dead`, and nothing else.
+    /// invariant: holds the key of each process that is not `Dead`, but for those in the place of
+    /// their number, and nothing else.
     by_pid: HashMap<Pid, u32, FxBuildHasher>,
     last_pid: u64,
     /// A place that kept others from being given back: while it is taken, there is no need to look
     /// again.
     in_the_way: Option<Key>,
+    /// How many are not `Dead`.
+    live: usize,
     /// How a process is scheduled for which nothing else is said, shared by all of those.
     scheduling: Rc<Scheduling>,
+}
+
+/// The place that has the number of a process, in which it is until places are used again.
+#[inline(always)]
+fn place_of(pid: Pid) -> Key {
+    (pid.number() as Key).wrapping_sub(1)
 }
 
 impl Table {
@@ -38,6 +46,7 @@ impl Table {
             by_pid: HashMap::default(),
             last_pid: 0,
             in_the_way: None,
+            live: 0,
             scheduling: Rc::default(),
         }
     }
@@ -59,7 +68,10 @@ impl Table {
             Some(_) => self.processes[key] = process,
             None => self.processes.push(process),
         }
-        self.by_pid.insert(pid, id.0);
+        self.live += 1;
+        if place_of(pid) != key {
+            self.by_pid.insert(pid, id.0);
+        }
         key
     }
 
@@ -72,7 +84,10 @@ impl Table {
     pub(crate) fn hide(&mut self, key: Key) {
         self.processes[key].state = State::Dead;
         let pid = self.processes[key].pid();
-        self.by_pid.remove(&pid);
+        self.live -= 1;
+        if place_of(pid) != key {
+            self.by_pid.remove(&pid);
+        }
     }
 
     /// Drops the record of a dead process.
@@ -110,7 +125,7 @@ impl Table {
     pub(crate) fn find(&self, pid: Pid) -> Option<Key> {
         // Until places are used again a process is in that of its number: a third of the
         // instructions of a look-up.
-        let key = (pid.number() as Key).wrapping_sub(1);
+        let key = place_of(pid);
         match self.processes.get(key) {
             Some(process) if process.pid() == pid && process.state != State::Dead => Some(key),
             _ => self.find_elsewhere(pid),
@@ -122,12 +137,10 @@ impl Table {
         self.by_pid.get(&pid).map(|&key| key as Key)
     }
 
-    /// Has the processor fetch what a turn on a CPU reads of a record.
+    /// The place of a record, to be fetched ahead; what a turn on a CPU reads is at its beginning.
     #[inline(always)]
-    pub(crate) fn prefetch(&self, key: Key) {
-        if let Some(process) = self.processes.get(key) {
-            prefetch(process, 0..3);
-        }
+    pub(crate) fn place(&self, key: Key) -> Option<&Process> {
+        self.processes.get(key)
     }
 
     /// Whether there is a record under this key.
@@ -142,7 +155,7 @@ impl Table {
 
     /// How many processes are alive.
     pub(crate) fn live(&self) -> usize {
-        self.by_pid.len()
+        self.live
     }
 
     /// All records, those of the dead included.
