@@ -86,6 +86,8 @@ pub(crate) struct Timers<T> {
     base: u64,
     /// Which wheels have entries, and which of their slots.
     wheels: u16,
+    /// Which classes have entries that are due.
+    due: u8,
     slots: [u64; WHEELS],
     lists: Box<[List; LISTS]>,
 }
@@ -106,6 +108,7 @@ impl<T> Timers<T> {
             reached: 0,
             base: 0,
             wheels: 0,
+            due: 0,
             slots: [0; WHEELS],
             lists: Box::new([List { head: NONE, tail: NONE }; LISTS]),
         }
@@ -209,7 +212,10 @@ impl<T> Timers<T> {
     ///
     /// The time counts as reached up to `now`: nothing may be armed before it any more.
     pub(crate) fn pop_due(&mut self, now: Tick, upto: Class) -> Option<(Class, T)> {
-        self.expire(now);
+        // Nothing in a wheel is due before the base.
+        if self.base < now.nanos() || self.wheels & 1 != 0 {
+            self.expire(now);
+        }
         let (_, class) = self.first_due(upto)?;
         let index = self.lists[DUE + class as usize].head;
         self.unlink(index);
@@ -237,11 +243,16 @@ impl<T> Timers<T> {
 
     /// The deadline and class of the first entry that is due, of a class of at most `upto`.
     fn first_due(&self, upto: Class) -> Option<(Tick, Class)> {
-        let heads = Class::ALL[..=upto as usize].iter().filter_map(|&class| {
+        let mut classes = self.due & (u8::MAX >> (7 - upto as u32));
+        let mut first = None;
+        while classes != 0 {
+            let class = Class::ALL[classes.trailing_zeros() as usize];
+            classes &= classes - 1;
             let head = self.lists[DUE + class as usize].head;
-            (head != NONE).then(|| (self.entries[head as usize].at, class))
-        });
-        heads.min()
+            let due = (self.entries[head as usize].at, class);
+            first = Some(first.map_or(due, |first: (Tick, Class)| first.min(due)));
+        }
+        first
     }
 
     /// The first instant of the earliest slot that has entries, and its list.
@@ -326,6 +337,8 @@ impl<T> Timers<T> {
         if list < DUE {
             self.slots[list / SLOTS] |= 1 << (list % SLOTS);
             self.wheels |= 1 << (list / SLOTS);
+        } else {
+            self.due |= 1 << (list - DUE);
         }
     }
 
@@ -352,6 +365,8 @@ impl<T> Timers<T> {
             if *slots == 0 {
                 self.wheels &= !(1 << (list / SLOTS));
             }
+        } else {
+            self.due &= !(1 << (list - DUE));
         }
     }
 

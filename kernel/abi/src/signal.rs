@@ -135,7 +135,12 @@ impl SignalSet {
 
     /// The signals in the set, lowest first.
     pub fn signals(self) -> impl Iterator<Item = Signal> {
-        Signal::ALL.into_iter().filter(move |&signal| self.has(signal))
+        let mut left = self;
+        std::iter::from_fn(move || {
+            let signal = left.lowest()?;
+            left.remove(signal.into());
+            Some(signal)
+        })
     }
 
     /// Whether the set has this signal.

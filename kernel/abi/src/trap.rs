@@ -414,7 +414,9 @@ impl Trap {
     #[inline(always)]
     pub fn is_plain(&self) -> bool {
         match self {
-            Trap::Send { name, data, .. } => name.is_short() && data.is_plain(),
+            Trap::Send { name, data, .. }
+            | Trap::Call { name, data, .. }
+            | Trap::Reply { name, data, .. } => name.is_short() && data.is_plain(),
             Trap::Receive { filter, .. } => filter.is_plain(),
             _ => matches!(
                 self,

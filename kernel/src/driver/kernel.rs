@@ -272,6 +272,7 @@ impl Kernel {
     /// nobody can run.
     pub fn step(&mut self) -> Option<End> {
         let _watch = self.watch();
+        self.shared.machine().jumps = false;
         loop {
             if let Some(done) = self.step_towards(Tick::MAX, true) {
                 return match done {
@@ -289,6 +290,7 @@ impl Kernel {
         mut holds: Option<&mut dyn FnMut(&Kernel) -> bool>,
     ) -> End {
         let _watch = self.watch();
+        self.shared.machine().jumps = !self.about.real_time && holds.is_none();
         // Looked up again only when a process has ended.
         let mut ended = u64::MAX;
         loop {

@@ -39,18 +39,14 @@ impl Machine {
         let deadline = self.deadline(timeout);
         self.start_wait(key, On::Reply { peer: pid, token }, deadline);
         self.watch(key, pid);
-        let event = Event {
-            sender: caller,
-            name: std::mem::take(name),
-            data: std::mem::take(data),
-            token: Some(token),
-            kind: EventKind::Sent,
-        };
         self.counters.events += 1;
         if self.watched {
+            let (name, data) = (std::mem::take(name), std::mem::take(data));
+            let token = Some(token);
+            let event = Event { sender: caller, name, data, token, kind: EventKind::Sent };
             self.carry(key, target, Mail { event, reply: None });
         } else {
-            self.deliver_event(target, event);
+            self.deliver_sent(target, caller, name, data, Some(token));
         }
         // With no time at all it is over already, and nobody else is to run.
         if timeout.is_some_and(Span::is_zero) { Outcome::Enter } else { Outcome::Wait }

@@ -61,6 +61,7 @@ impl Machine {
     }
 
     /// The signal that comes next for a process, if it may get one now.
+    #[inline]
     pub(super) fn deliverable(&self, key: Key) -> Option<Signal> {
         let process = &self.table[key];
         let open = process.pending.difference(process.mask);

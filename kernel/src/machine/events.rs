@@ -1,7 +1,7 @@
 //! Events: sending, receiving, and the mailbox between.
 
 use hothouse_abi::{
-    Errno, Event, EventKind, Filter, Name, Personality, Pid, Resume, Span, Tick, Value,
+    Errno, Event, EventKind, Filter, Name, Personality, Pid, Resume, Span, Tick, Token, Value,
 };
 
 use super::faulty::Mail;
@@ -37,6 +37,20 @@ impl Machine {
             self.carry(key, target, Mail { event, reply: None });
             return Ok(());
         }
+        self.deliver_sent(target, sender, name, data, None);
+        Ok(())
+    }
+
+    /// Gives a sent event to a process: at once if it waits for it, into its mailbox otherwise.
+    #[inline(always)]
+    pub(super) fn deliver_sent(
+        &mut self,
+        target: Key,
+        sender: Pid,
+        name: &mut Name,
+        data: &mut Value,
+        token: Option<Token>,
+    ) {
         let process = &mut self.table[target];
         let waits = process.state == State::Waiting
             && !process.stopped
@@ -48,15 +62,13 @@ impl Machine {
             if self.listener.is_some() {
                 self.record(target, What::Received { from: sender, name });
             }
-            // Made where it is read next. What was just written elsewhere piece by piece could not
-            // be copied before it has left the store buffer.
-            self.table[target].set_event(sender, name, data);
+            self.table[target].set_event(sender, name, data, token);
             self.end_wait(target);
         } else {
-            let event = Event::sent(sender, std::mem::take(name), std::mem::take(data));
+            let (name, data) = (std::mem::take(name), std::mem::take(data));
+            let event = Event { sender, name, data, token, kind: EventKind::Sent };
             self.deliver_event(target, event);
         }
-        Ok(())
     }
 
     /// `send_service_event`.

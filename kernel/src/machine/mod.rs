@@ -137,6 +137,8 @@ pub(crate) struct Machine {
     repeatable: bool,
     admission: bool,
     steps_here: u64,
+    /// Whether the clock moves on without asking the driver.
+    pub(crate) jumps: bool,
     /// Traps of the process that is being unwound.
     pub(crate) steps_dying: u64,
 }
@@ -284,6 +286,7 @@ impl Machine {
             repeatable: settings.repeatable,
             admission: settings.admission,
             steps_here: 0,
+            jumps: false,
             steps_dying: 0,
         }
     }
@@ -478,7 +481,7 @@ impl Machine {
         }
         match self.enter(key) {
             enter::Entry::Run => {
-                frame.resume = self.take_answer(key);
+                self.give_answer(key, &mut frame.resume);
                 After::Resume
             }
             enter::Entry::Left => After::Leave,

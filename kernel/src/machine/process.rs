@@ -301,7 +301,13 @@ impl Process {
 
     /// Makes a sent event that answer, in the place where it stays.
     #[inline(always)]
-    pub(crate) fn set_event(&mut self, sender: Pid, name: &mut Name, data: &mut Value) {
+    pub(crate) fn set_event(
+        &mut self,
+        sender: Pid,
+        name: &mut Name,
+        data: &mut Value,
+        token: Option<Token>,
+    ) {
         if self.answered == Answered::Kept {
             self.drop_answer();
         }
@@ -312,7 +318,7 @@ impl Process {
         event.sender = sender;
         event.name = std::mem::take(name);
         event.data = std::mem::take(data);
-        event.token = None;
+        event.token = token;
         event.kind = EventKind::Sent;
     }
 
