@@ -1,10 +1,11 @@
 //! The queue of events of a process: selective receive that loses nothing, in O(1) whatever the
 //! depth and the filter.
 //!
-//! A mailbox is shallow as long as few events wait: one ring, which is scanned. Past
-//! [`SHALLOW`] events it is deep: each event is then in up to five linked lists, by arrival and by
-//! what it may be asked for, so that the oldest event for any filter heads a list. When few are
-//! left, it is shallow again.
+//! A mailbox is a ring, whose first [`SCANNED`] events are looked at, as long as each receive finds
+//! its event among them: a server that takes what comes never needs more, however many wait. The
+//! first receive that would have to look further makes it indexed: each event is then in up to five
+//! linked lists, by arrival and by what it may be asked for, so that the oldest event for any filter
+//! heads a list. When few are left, it is a ring again.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -15,10 +16,12 @@ use rustc_hash::FxHasher;
 use slab::Slab;
 
 /// The most events that are scanned.
-const SHALLOW: usize = 32;
-/// A deep mailbox with as few events becomes shallow. Well below `SHALLOW`, so that a mailbox that
+const SCANNED: usize = 32;
+/// An indexed mailbox with as few events becomes a ring. Well below `SCANNED`, so that a mailbox that
 /// hovers there isn't rebuilt with each event.
 const NEARLY_EMPTY: usize = 8;
+/// The most events for which an empty ring keeps its memory.
+const KEPT: usize = 1024;
 /// The name by which Phoenix programs see sent events.
 const REMOTE_EVENT: Name = Name::short("remote_event");
 /// No event, or no list.
@@ -36,13 +39,13 @@ const _: () = assert!(size_of::<Mailbox>() <= 48);
 
 #[derive(Debug)]
 enum Store {
-    Shallow(VecDeque<Event>),
-    Deep(Box<Deep>),
+    Ring(VecDeque<Event>),
+    Indexed(Box<Deep>),
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Store::Shallow(VecDeque::new())
+        Store::Ring(VecDeque::new())
     }
 }
 
@@ -56,8 +59,8 @@ impl Mailbox {
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
         match &self.store {
-            Store::Shallow(events) => events.is_empty(),
-            Store::Deep(_) => false,
+            Store::Ring(events) => events.is_empty(),
+            Store::Indexed(_) => false,
         }
     }
 
@@ -65,8 +68,8 @@ impl Mailbox {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         match &self.store {
-            Store::Shallow(events) => events.len(),
-            Store::Deep(deep) => deep.nodes.len(),
+            Store::Ring(events) => events.len(),
+            Store::Indexed(deep) => deep.nodes.len(),
         }
     }
 
@@ -89,11 +92,15 @@ impl Mailbox {
     pub(crate) fn push(&mut self, event: Event) {
         self.bytes += event.size();
         let len = match &mut self.store {
-            Store::Shallow(events) if events.len() < SHALLOW => {
+            Store::Ring(events) => {
+                assert!(events.len() < NONE as usize, "at most 2^32 - 1 events are queued");
                 events.push_back(event);
                 events.len()
             }
-            store => store.push_deep(event),
+            Store::Indexed(deep) => {
+                deep.push(event);
+                deep.nodes.len()
+            }
         };
         self.peak = self.peak.max(len as u32);
     }
@@ -101,18 +108,18 @@ impl Mailbox {
     /// All events, oldest first.
     #[cfg(feature = "invariants")]
     pub(crate) fn events(&self) -> impl Iterator<Item = &Event> {
-        let (shallow, deep) = match &self.store {
-            Store::Shallow(events) => (Some(events.iter()), None),
-            Store::Deep(deep) => (None, Some(deep.arrivals().map(|node| deep.event(node)))),
+        let (ring, indexed) = match &self.store {
+            Store::Ring(events) => (Some(events.iter()), None),
+            Store::Indexed(deep) => (None, Some(deep.arrivals().map(|node| deep.event(node)))),
         };
-        shallow.into_iter().flatten().chain(deep.into_iter().flatten())
+        ring.into_iter().flatten().chain(indexed.into_iter().flatten())
     }
 
     /// The oldest event of any kind.
     pub(crate) fn peek(&self) -> Option<&Event> {
         match &self.store {
-            Store::Shallow(events) => events.front(),
-            Store::Deep(deep) => deep.head(Some(ARRIVED)).map(|node| deep.event(node)),
+            Store::Ring(events) => events.front(),
+            Store::Indexed(deep) => deep.head(Some(ARRIVED)).map(|node| deep.event(node)),
         }
     }
 
@@ -141,58 +148,67 @@ impl Mailbox {
     /// Takes the oldest event for which `matches` holds, in O(depth).
     pub(crate) fn take_where(&mut self, mut matches: impl FnMut(&Event) -> bool) -> Option<Event> {
         match &mut self.store {
-            Store::Shallow(_) => self.take(matches, |_| None),
-            Store::Deep(deep) => {
+            Store::Ring(events) => {
+                let at = events.iter().position(matches)?;
+                self.bytes -= events[at].size();
+                events.remove(at)
+            }
+            Store::Indexed(deep) => {
                 let node = deep.arrivals().find(|&node| matches(deep.event(node)));
                 self.take(|_| false, |_| node)
             }
         }
     }
 
-    /// Takes an event: the oldest that `matches` if the mailbox is shallow, the one that `find`
-    /// names if it is deep.
+    /// Takes an event: the oldest that `matches` if that is found in a ring, else the one that `find`
+    /// names in the index.
     #[inline]
     fn take(
         &mut self,
         mut matches: impl FnMut(&Event) -> bool,
         find: impl FnOnce(&Deep) -> Option<u32>,
     ) -> Option<Event> {
-        match &mut self.store {
-            Store::Shallow(events) => {
-                let front = events.front()?;
-                if matches(front) {
-                    self.bytes -= front.size();
-                    return events.pop_front();
+        if let Store::Ring(events) = &mut self.store {
+            let front = events.front()?;
+            if matches(front) {
+                self.bytes -= front.size();
+                let event = events.pop_front();
+                if events.is_empty() && events.capacity() > KEPT {
+                    *events = VecDeque::new();
                 }
-                let at = 1 + events.iter().skip(1).position(matches)?;
-                self.bytes -= events[at].size();
-                events.remove(at)
+                return event;
             }
-            Store::Deep(deep) => {
-                let node = find(deep)?;
-                self.bytes -= deep.event(node).size();
-                let event = deep.remove(node);
-                if deep.nodes.len() <= NEARLY_EMPTY {
-                    self.store = Store::Shallow(deep.drain().collect());
-                }
-                Some(event)
+            let mut scanned = events.iter().take(SCANNED).skip(1);
+            if let Some(at) = scanned.position(matches) {
+                self.bytes -= events[1 + at].size();
+                return events.remove(1 + at);
+            }
+            if events.len() <= SCANNED {
+                return None;
             }
         }
+        let deep = self.store.index();
+        let node = find(deep)?;
+        self.bytes -= deep.event(node).size();
+        let event = deep.remove(node);
+        if deep.nodes.len() <= NEARLY_EMPTY {
+            self.store = Store::Ring(deep.drain().collect());
+        }
+        Some(event)
     }
 }
 
 impl Store {
-    /// Adds an event that makes the mailbox deep, or to one that is. Returns how many it has.
+    /// The indexed form; what is in the ring is indexed first.
     #[inline(never)]
-    fn push_deep(&mut self, event: Event) -> usize {
-        if let Store::Shallow(events) = self {
+    fn index(&mut self) -> &mut Deep {
+        if let Store::Ring(events) = self {
             let mut deep = Box::new(Deep::new());
             events.drain(..).for_each(|event| deep.push(event));
-            *self = Store::Deep(deep);
+            *self = Store::Indexed(deep);
         }
-        let Store::Deep(deep) = self else { unreachable!("it was made deep above") };
-        deep.push(event);
-        deep.nodes.len()
+        let Store::Indexed(deep) = self else { unreachable!("it was indexed above") };
+        deep
     }
 }
 

@@ -106,19 +106,34 @@ proptest! {
 }
 
 #[test]
-fn it_is_deep_past_the_border_and_shallow_when_nearly_empty() {
+fn it_is_indexed_from_a_far_look_on_and_until_nearly_empty() {
     let mut mailbox = Mailbox::new();
-    let is_deep = |mailbox: &Mailbox| matches!(mailbox.store, Store::Deep(_));
-    (0..SHALLOW).for_each(|i| mailbox.push(event(2, i)));
-    assert!(!is_deep(&mailbox));
-    mailbox.push(event(2, SHALLOW));
-    assert!(is_deep(&mailbox));
+    let is_indexed = |mailbox: &Mailbox| matches!(mailbox.store, Store::Indexed(_));
+    let nobodys = Filter::sender(Pid::new(9));
+    (0..SCANNED).for_each(|i| mailbox.push(event(2, i)));
+    assert_eq!(mailbox.take_sent(&nobodys), None);
+    assert!(!is_indexed(&mailbox), "all of it was looked at");
+    mailbox.push(event(2, SCANNED));
+    mailbox.take_sent(&Filter::any()).unwrap();
+    mailbox.push(event(2, SCANNED + 1));
+    assert!(!is_indexed(&mailbox), "the first was wanted");
+    assert_eq!(mailbox.take_sent(&nobodys), None);
+    assert!(is_indexed(&mailbox));
     while mailbox.len() > NEARLY_EMPTY + 1 {
         mailbox.take_next();
-        assert!(is_deep(&mailbox));
+        assert!(is_indexed(&mailbox));
     }
     mailbox.take_next();
-    assert!(!is_deep(&mailbox));
+    assert!(!is_indexed(&mailbox));
+}
+
+#[test]
+fn an_empty_ring_gives_much_memory_back() {
+    let mut mailbox = Mailbox::new();
+    (0..2 * KEPT).for_each(|i| mailbox.push(event(2, i)));
+    while mailbox.take_next().is_some() {}
+    let Store::Ring(events) = &mailbox.store else { panic!("it takes what comes") };
+    assert_eq!(events.capacity(), 0);
 }
 
 #[test]
@@ -129,7 +144,7 @@ fn lists_of_names_that_are_gone_are_gone() {
         mailbox.push(Event::sent(Pid::new(i), format!("name {i}"), ()));
         mailbox.take_sent(&Filter::sender(Pid::new(i))).unwrap();
     }
-    let Store::Deep(deep) = &mailbox.store else { panic!("it has 100 events") };
+    let Store::Indexed(deep) = &mailbox.store else { panic!("it has 100 events") };
     assert_eq!((deep.lists.len(), deep.index.len()), (5, 3));
     assert!(deep.lists.capacity() < 16);
 }
