@@ -159,11 +159,20 @@ impl Machine {
         key: Key,
         filter: &mut Filter,
         timeout: Option<Span>,
+        answer: &mut Resume,
     ) -> Outcome {
         let mailbox = &mut self.table[key].mailbox;
         if !mailbox.is_empty()
-            && let Some(event) = mailbox.take_sent(filter)
+            && let Some(mut event) = mailbox.take_sent(filter)
         {
+            if let Resume::Event(place) = answer
+                && self.table[key].pending.is_empty()
+            {
+                self.taken(key, &event);
+                event.move_to(place);
+                std::mem::forget(event);
+                return Outcome::Answered;
+            }
             return self.take(key, event);
         }
         let deadline = self.deadline(timeout);

@@ -149,6 +149,8 @@ pub(crate) struct Machine {
 pub(crate) enum Outcome {
     /// It goes on with this answer.
     Answer(Resume),
+    /// It goes on with the answer that is in its frame.
+    Answered,
     /// What it does next is in its record: see [`Machine::enter`].
     Enter,
     /// It waits, as its record says, for what has not come yet.
@@ -190,6 +192,7 @@ impl Put for Outcome {
     fn put(self, answer: &mut Resume) -> Verdict {
         match self {
             Outcome::Answer(resume) => resume.put(answer),
+            Outcome::Answered => Verdict::Answered,
             Outcome::Enter => Verdict::Enter,
             Outcome::Wait => Verdict::Wait,
             Outcome::Leave => Verdict::Leave,
@@ -392,7 +395,9 @@ impl Machine {
             Trap::SendService { service, name, data } => {
                 self.send_service(key, service, name, data).put(answer)
             }
-            Trap::Receive { filter, timeout } => self.receive(key, filter, *timeout).put(answer),
+            Trap::Receive { filter, timeout } => {
+                self.receive(key, filter, *timeout, answer).put(answer)
+            }
             Trap::NextEvent { timeout } => self.next_event(key, *timeout).put(answer),
             Trap::FilterEvent { names, remote, timeout } => {
                 self.filter_event(key, names, *remote, *timeout).put(answer)
