@@ -12,12 +12,14 @@ use hothouse::bench::Peer;
 
 /// Everything that peers do.
 pub fn all() -> Vec<Peer> {
-    let mut peers = bare::PEERS.to_vec();
-    #[cfg(feature = "peers")]
-    {
-        peers.extend(may::PEERS);
-        peers.extend(shuttle::PEERS);
-        peers.extend(tokio::PEERS);
-    }
-    peers
+    [
+        &bare::PEERS[..],
+        #[cfg(feature = "peers")]
+        &may::PEERS,
+        #[cfg(feature = "peers")]
+        &shuttle::PEERS,
+        #[cfg(feature = "peers")]
+        &tokio::PEERS,
+    ]
+    .concat()
 }
