@@ -58,6 +58,17 @@ fn memory_is_told_part_by_part() {
 }
 
 #[test]
+fn each_row_does_the_same_work_twice() {
+    let ran = command(&["bench", "--check", "--count", "50"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_eq!(ran.err, "hothouse: check: two runs of each row gave the same trace\n");
+    let hashes: Vec<&str> = ran.out.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(hashes.len(), ROWS.len());
+    let other = command(&["bench", "--check", "--count", "80", "ping-pong"]).out;
+    assert!(!hashes.contains(&other.trim_end().rsplit(' ').next().unwrap()), "{other}");
+}
+
+#[test]
 fn bad_input_names_what_is_near() {
     let ran = command(&["bench", "pingpong"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""));

@@ -45,8 +45,10 @@ fn a_program_without_a_failure_ends_with_0() {
 #[test]
 fn a_search_says_the_same_twice() {
     for strategy in ["random", "pct", "dfs"] {
-        let run = || command(&["explore", "--strategy", strategy, &bug("readers-writer")]).out;
-        assert_eq!(run(), run(), "{strategy}");
+        let args = ["explore", "--strategy", strategy, &bug("readers-writer")];
+        let (once, checked) = (command(&args), command(&[&args[..], &["--check"]].concat()));
+        assert_eq!((checked.code, &checked.out), (Some(1), &once.out), "{strategy}");
+        assert_eq!(checked.err, "hothouse: check: two searches found the same\n");
     }
 }
 

@@ -29,9 +29,11 @@ mod sleepers;
 mod switches;
 mod watch;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use hothouse_kernel::policy::{PolicyError, policy};
+use hothouse_kernel::trace::{Record, TraceHash};
 use hothouse_kernel::{
     Builder, Captured, End, Kernel, Limits, RunError, Stream, StreamKind, Until,
 };
@@ -50,12 +52,14 @@ use watch::Watch;
 pub struct Bench {
     policy: Option<String>,
     cpus: u32,
+    /// What all records of its kernels go into, if they are to be compared.
+    trace: Option<Rc<RefCell<TraceHash>>>,
 }
 
 impl Default for Bench {
     /// One CPU, under the policy that each row is about: `fifo`, but for `edf`.
     fn default() -> Bench {
-        Bench { policy: None, cpus: 1 }
+        Bench { policy: None, cpus: 1, trace: None }
     }
 }
 
@@ -118,6 +122,26 @@ impl Bench {
         (row.measure)(self, size.max(1))
     }
 
+    /// The hash of all records of a row's work of this size, which is the same in every run.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`measure`](Bench::measure).
+    ///
+    /// ```
+    /// use hothouse::bench::{Bench, find};
+    /// let ring = find("ring").unwrap();
+    /// let bench = Bench::default();
+    /// assert_eq!(bench.trace(ring, 2_000)?, bench.trace(ring, 2_000)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn trace(&self, row: &Row, size: u64) -> Result<u64, BenchError> {
+        let trace = Rc::new(RefCell::new(TraceHash::new()));
+        Bench { trace: Some(trace.clone()), ..self.clone() }.measure(row, size)?;
+        let hash = trace.borrow().value();
+        Ok(hash)
+    }
+
     /// Whether the order in which processes run is the one that the rows are written for.
     fn is_plain(&self) -> bool {
         self.policy.is_none() && self.cpus == 1
@@ -138,11 +162,13 @@ impl Bench {
             records: 1024,
             ..default
         };
-        Kernel::builder()
+        let builder = Kernel::builder()
             .policy(policy.expect("a policy is looked at when it is named"))
             .cpus(self.cpus)
             .limits(limits)
-            .console(Captured::default())
+            .console(Captured::default());
+        let Some(trace) = self.trace.clone() else { return builder };
+        builder.listener(move |record: &Record<'_>| trace.borrow_mut().update(record))
     }
 
     fn kernel(&self, processes: u64) -> Result<Kernel, BenchError> {

@@ -38,6 +38,9 @@ pub(super) struct Bench {
     /// Do little work, for the checks only; the figures mean nothing
     #[arg(long, conflicts_with = "count")]
     quick: bool,
+    /// Do the work of each row twice and compare the traces, in place of measuring it
+    #[arg(long)]
+    check: bool,
     /// How the figures are shown
     #[arg(long, value_enum, default_value = "human", env = "HOTHOUSE_FORMAT")]
     format: Format,
@@ -60,6 +63,9 @@ impl Bench {
         if let Some(policy) = &self.policy {
             machine = machine.policy(policy).map_err(UsageError::new)?;
         }
+        if self.check {
+            return self.compare(&machine, &rows, &output);
+        }
         let progress = Progress::new(Some(rows.len() as u64), self.quiet);
         let mut figures = Vec::new();
         for (index, row) in rows.into_iter().enumerate() {
@@ -68,8 +74,7 @@ impl Bench {
                 Ok(figure) => figures.push(figure),
                 Err(error) => {
                     progress.finish();
-                    tell(&format!("hothouse: row {}: {error}\n", row.name));
-                    return Ok(Exit::Limit);
+                    return Ok(no_figure(row, &error));
                 }
             }
         }
@@ -100,12 +105,40 @@ impl Bench {
         Ok(rows)
     }
 
-    fn measure(&self, machine: &Machine, row: &Row) -> Result<Figure, BenchError> {
-        let size = match self.count {
+    /// Whether the work of each row leaves the same trace twice.
+    fn compare(
+        &self,
+        machine: &Machine,
+        rows: &[&'static Row],
+        output: &Output,
+    ) -> Result<Exit, UsageError> {
+        let mut text = String::new();
+        for row in rows {
+            let size = self.size(row);
+            let both = machine.trace(row, size).and_then(|it| Ok((it, machine.trace(row, size)?)));
+            match both {
+                Ok((first, second)) if first != second => {
+                    tell(&format!("hothouse: check: two runs of row {} differ\n", row.name));
+                    return Ok(Exit::Differs);
+                }
+                Ok((hash, _)) => text.push_str(&format!("{:<18}{hash:016x}\n", row.name)),
+                Err(error) => return Ok(no_figure(row, &error)),
+            }
+        }
+        tell("hothouse: check: two runs of each row gave the same trace\n");
+        output.write(&text)
+    }
+
+    fn size(&self, row: &Row) -> u64 {
+        match self.count {
             Some(count) => count.get(),
             None if self.quick => row.quick,
             None => row.size,
-        };
+        }
+    }
+
+    fn measure(&self, machine: &Machine, row: &Row) -> Result<Figure, BenchError> {
+        let size = self.size(row);
         let runs = if self.quick { 1 } else { self.runs.get() };
         Figure::measure(machine, row, size, runs, &[])
     }
@@ -136,6 +169,11 @@ impl Bench {
             "rows": figures,
         })
     }
+}
+
+fn no_figure(row: &Row, error: &BenchError) -> Exit {
+    tell(&format!("hothouse: row {}: {error}\n", row.name));
+    Exit::Limit
 }
 
 fn list() -> String {

@@ -1,7 +1,7 @@
 //! `hothouse explore` and `hothouse replay`.
 
 use clap::{Args, Parser, ValueEnum};
-use hothouse::explore::{Bound, Explorer, Schedule, Strategy};
+use hothouse::explore::{Bound, Explored, Explorer, Schedule, Strategy};
 use hothouse::lua::{LuaHost, LuaSettings};
 use hothouse::sim::parse_duration;
 use hothouse::{ExitStatus, Program, Span};
@@ -61,6 +61,9 @@ pub(super) struct Explore {
     /// The seed of the search and of all random streams
     #[arg(long, default_value_t = 0, env = "HOTHOUSE_SEED")]
     seed: u64,
+    /// Search twice and compare what was found
+    #[arg(long)]
+    check: bool,
     /// How the result is shown
     #[arg(long, value_enum, default_value = "human", env = "HOTHOUSE_FORMAT")]
     format: Format,
@@ -190,16 +193,27 @@ impl Explore {
         if self.bound != Bound::None && self.strategy != StrategyArg::Dfs {
             return Err(UsageError::new("a bound is for --strategy dfs only"));
         }
-        let (name, make) = self.target.loader()?;
-        let explorer = self.target.explorer()?;
-        let explorer = explorer.strategy(strategy).schedules(self.schedules).seed(self.seed);
-        let explored = explorer.check_program(name.as_str(), make).map_err(UsageError::new)?;
+        let explored = self.search(strategy)?;
+        if self.check {
+            if self.search(strategy)?.json() != explored.json() {
+                tell("hothouse: check: the two searches differ\n");
+                return Ok(Exit::Differs);
+            }
+            tell("hothouse: check: two searches found the same\n");
+        }
         let text = match self.format {
             Format::Human => format!("{explored}\n"),
             Format::Json => format!("{}\n", explored.json()),
         };
         let printed = print_quietly(&text);
         Ok(if explored.failure.is_some() { Exit::Failed } else { printed })
+    }
+
+    fn search(&self, strategy: Strategy) -> Result<Explored, UsageError> {
+        let (name, make) = self.target.loader()?;
+        let explorer = self.target.explorer()?;
+        let explorer = explorer.strategy(strategy).schedules(self.schedules).seed(self.seed);
+        explorer.check_program(name.as_str(), make).map_err(UsageError::new)
     }
 }
 
