@@ -107,6 +107,7 @@ fn plot(path: &Path, lines: &[Line]) -> Result<(), Box<dyn Error>> {
     area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&area)
         .margin(16)
+        .margin_right(48)
         .x_label_area_size(44)
         .y_label_area_size(60)
         .build_cartesian_2d((10..MOST).log_scale(), (1.0..1_000.0).log_scale())?;
