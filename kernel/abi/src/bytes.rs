@@ -197,6 +197,18 @@ impl Name {
     pub(crate) const fn is_short(&self) -> bool {
         self.0.is_short()
     }
+
+    /// Moves the name to another place, without a call if the one there owns nothing, and leaves an
+    /// empty one.
+    #[inline(always)]
+    pub fn move_to(&mut self, to: &mut Name) {
+        let name = std::mem::take(self);
+        if to.is_short() {
+            std::mem::forget(std::mem::replace(to, name));
+        } else {
+            *to = name;
+        }
+    }
 }
 
 impl std::ops::Deref for Name {

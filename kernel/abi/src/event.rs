@@ -75,8 +75,8 @@ impl Event {
     #[inline(always)]
     pub fn move_to(&mut self, to: &mut Event) {
         to.sender = self.sender;
-        to.name = std::mem::take(&mut self.name);
-        to.data = std::mem::take(&mut self.data);
+        self.name.move_to(&mut to.name);
+        self.data.move_to(&mut to.data);
         to.token = self.token;
         to.kind = self.kind;
     }
@@ -148,6 +148,14 @@ impl Filter {
     #[inline(always)]
     pub fn is_plain(&self) -> bool {
         self.name.as_ref().is_none_or(Name::is_short)
+    }
+
+    /// Moves the filter out, and leaves one that owns nothing; field by field, as
+    /// [`Event::move_to`].
+    #[inline(always)]
+    #[must_use]
+    pub fn take(&mut self) -> Filter {
+        Filter { sender: self.sender, name: self.name.take() }
     }
 
     /// The same, but only from this sender.

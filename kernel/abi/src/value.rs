@@ -187,6 +187,18 @@ impl Value {
         }
     }
 
+    /// Moves the value to another place, without a call if the one there owns nothing, and leaves
+    /// nil.
+    #[inline(always)]
+    pub fn move_to(&mut self, to: &mut Value) {
+        let value = std::mem::take(self);
+        if to.is_plain() {
+            std::mem::forget(std::mem::replace(to, value));
+        } else {
+            *to = value;
+        }
+    }
+
     /// The truth value, if it is one.
     pub fn as_bool(&self) -> Option<bool> {
         match self {

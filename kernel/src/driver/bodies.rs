@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
 use hothouse_abi::{
-    Body, Code, ExitStatus, Flow, Frame, Gate, Program, Resume, Signal, Step, Trap,
+    Body, Code, ExitStatus, Flow, Frame, Gate, Pid, Program, Resume, Signal, Step, Trap,
 };
 
 use crate::machine::{After, Key, Machine};
@@ -15,8 +15,8 @@ use crate::native::{Arena, Came, Fault, FaultKind, Native, prefetch};
 use crate::trace::What;
 
 /// How many turns ahead of its own a process's record is fetched, and its stack.
-const RECORDS_AHEAD: usize = 12;
-const STACKS_AHEAD: usize = 5;
+const RECORDS_AHEAD: u32 = 12;
+const STACKS_AHEAD: u32 = 5;
 
 /// How often a process that swallows its unwinding is told again.
 const TRIES: u32 = 3;
@@ -80,6 +80,14 @@ enum Slot {
     Stepped(Box<dyn Body>),
 }
 
+/// How native processes left off.
+enum Left {
+    /// For this process, if it is known who is next.
+    To(Option<Key>),
+    /// One has ended.
+    Ended,
+}
+
 impl Bodies {
     pub(super) fn new(arena: Arena, shared: &Rc<Shared>) -> Bodies {
         Bodies { slots: Vec::new(), arena, gate: shared.clone() }
@@ -98,8 +106,14 @@ impl Bodies {
     }
 
     /// Lets a process run until it leaves the machine's hands again, then the next one, and so on
-    /// until `stop` is raised or the machine has something else to do first.
-    pub(super) fn run(&mut self, shared: &Shared, key: Key, stop: &AtomicBool) {
+    /// until `stop` is raised, the awaited one has ended, or there is something else to do first.
+    pub(super) fn run(
+        &mut self,
+        shared: &Shared,
+        key: Key,
+        stop: &AtomicBool,
+        awaited: Option<Pid>,
+    ) {
         let mut next = Some(key);
         while let Some(key) = next {
             let is_new = !matches!(self.slots.get(key), Some(Slot::Native(_) | Slot::Stepped(_)));
@@ -111,17 +125,17 @@ impl Bodies {
                     if !is_new {
                         shared.machine().give_answer(key, &mut native.frame().resume);
                     }
-                    self.run_native(shared, key, stop)
+                    match self.run_native(shared, key, stop) {
+                        Left::To(next) => next,
+                        Left::Ended => after_an_end(&mut shared.machine(), stop, awaited),
+                    }
                 }
                 Slot::Stepped(_) => {
-                    let lives = self.step(shared, key);
-                    if !lives || stop.load(Relaxed) {
-                        return;
+                    if self.step(shared, key) {
+                        after_leaving(&mut shared.machine(), stop)
+                    } else {
+                        after_an_end(&mut shared.machine(), stop, awaited)
                     }
-                    let mut machine = shared.machine();
-                    let next = machine.next_at_once();
-                    machine.check();
-                    next
                 }
                 Slot::Empty => unreachable!("invariant: who was started has a body"),
             };
@@ -157,12 +171,14 @@ impl Bodies {
     }
 
     /// Lets a native process run until it leaves, and those after it as long as they are native and
-    /// have run before. Returns who is next, if that is known.
+    /// have run before.
     ///
     /// Everything from the choice of the next one to the switch is one function: a processor predicts
     /// returns by the calls before them, and each return between two switches would be mispredicted.
     #[inline(always)]
-    fn run_native(&mut self, shared: &Shared, mut key: Key, stop: &AtomicBool) -> Option<Key> {
+    fn run_native(&mut self, shared: &Shared, mut key: Key, stop: &AtomicBool) -> Left {
+        // Kept while a process runs: on its own stack it reaches the machine by its gate alone.
+        let mut machine = shared.machine();
         loop {
             let Slot::Native(native) = &mut self.slots[key] else {
                 unreachable!("invariant: a native body stays one")
@@ -170,33 +186,37 @@ impl Bodies {
             match native.resume() {
                 Came::Trapped => {}
                 came => {
+                    drop(machine);
                     self.came_to_its_end(shared, key, came);
-                    return None;
+                    return Left::Ended;
                 }
             }
-            let frame = native.frame();
-            let mut machine = shared.machine();
-            let after = machine.trap(key, frame);
+            let after = machine.trap(key, native.frame());
             machine.check();
             match after {
-                After::Resume if machine.victims.is_empty() => {}
+                After::Resume if machine.victims.is_empty() => {
+                    if let Some(queued) = machine.queued.take() {
+                        self.prefetch_stack(queued);
+                    }
+                }
                 After::Resume => {
                     drop(machine);
                     if !self.unwind_and_return(shared, key) {
-                        return None;
+                        return Left::To(None);
                     }
+                    machine = shared.machine();
                 }
-                After::Leave if stop.load(Relaxed) => return None,
                 After::Leave => {
-                    let next = machine.next_at_once();
-                    machine.check();
-                    key = next?;
+                    let Some(next) = after_leaving(&mut machine, stop) else {
+                        return Left::To(None);
+                    };
+                    key = next;
                     self.prefetch(&machine);
                     match self.slots.get_mut(key) {
                         Some(Slot::Native(native)) => {
                             machine.give_answer(key, &mut native.frame().resume);
                         }
-                        _ => return Some(key),
+                        _ => return Left::To(Some(key)),
                     }
                 }
             }
@@ -209,15 +229,20 @@ impl Bodies {
     fn prefetch(&self, machine: &Machine) {
         if let Some(key) = machine.ahead(RECORDS_AHEAD) {
             if let Some(process) = machine.table.place(key) {
-                prefetch(process, 0..3);
+                prefetch(process, 0..2);
             }
             if let Some(slot) = self.slots.get(key) {
                 prefetch(slot, 0..1);
             }
         }
-        if let Some(key) = machine.ahead(STACKS_AHEAD)
-            && let Some(Slot::Native(native)) = self.slots.get(key)
-        {
+        if let Some(key) = machine.ahead(STACKS_AHEAD) {
+            self.prefetch_stack(key);
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch_stack(&self, key: Key) {
+        if let Some(Slot::Native(native)) = self.slots.get(key) {
             native.prefetch();
         }
     }
@@ -394,6 +419,23 @@ impl Bodies {
         }
         drop_quietly(body);
     }
+}
+
+/// Who runs next, unless something else is to be done first.
+#[inline(always)]
+fn after_leaving(machine: &mut Machine, stop: &AtomicBool) -> Option<Key> {
+    if stop.load(Relaxed) {
+        return None;
+    }
+    let next = machine.next_at_once();
+    machine.check();
+    next
+}
+
+/// The same when a process has ended, which may be the awaited one.
+fn after_an_end(machine: &mut Machine, stop: &AtomicBool, awaited: Option<Pid>) -> Option<Key> {
+    let over = awaited.is_some_and(|pid| machine.is_over(pid));
+    if over || machine.table.is_sparse() { None } else { after_leaving(machine, stop) }
 }
 
 /// Says by what, where and in what a process was cut off. One that makes no more calls ends the run.

@@ -274,7 +274,7 @@ impl Kernel {
         let _watch = self.watch();
         self.shared.machine().jumps = false;
         loop {
-            if let Some(done) = self.step_towards(Tick::MAX, true) {
+            if let Some(done) = self.step_towards(Tick::MAX, None, true) {
                 return match done {
                     Stepped::Ran => None,
                     Stepped::End(end) => Some(end),
@@ -298,13 +298,13 @@ impl Kernel {
             if count != ended {
                 ended = count;
                 self.trim();
-                if awaited.is_some_and(|pid| self.is_over(pid)) {
+                if awaited.is_some_and(|pid| self.shared.machine().is_over(pid)) {
                     // Its last step may have broken the console.
                     let error = self.shared.machine().error.take();
                     return error.map_or(End::Done, End::Failed);
                 }
             }
-            if let Some(Stepped::End(end)) = self.step_towards(limit, holds.is_some()) {
+            if let Some(Stepped::End(end)) = self.step_towards(limit, awaited, holds.is_some()) {
                 return end;
             }
             if let Some(holds) = &mut holds
@@ -324,16 +324,10 @@ impl Kernel {
         }
     }
 
-    /// Whether a process has lived and is no more.
-    fn is_over(&self, pid: Pid) -> bool {
-        let machine = self.shared.machine();
-        pid.number() <= machine.counters.spawned && machine.table.find(pid).is_none()
-    }
-
     /// One decision of the machine, carried out, and unless it is to be a single one, those after
     /// it that only say who runs. `None`: time moved on.
     #[inline(always)]
-    fn step_towards(&mut self, limit: Tick, single: bool) -> Option<Stepped> {
+    fn step_towards(&mut self, limit: Tick, awaited: Option<Pid>, single: bool) -> Option<Stepped> {
         if self.about.interrupt.is_raised()
             && let Some(end) = self.interrupted()
         {
@@ -346,7 +340,7 @@ impl Kernel {
         match next {
             Next::Run(key) => {
                 let stop = if single { &ALWAYS } else { &*self.about.interrupt.0 };
-                self.bodies.run(&self.shared, key, stop);
+                self.bodies.run(&self.shared, key, stop, awaited);
                 self.bodies.unwind_victims(&self.shared);
                 Some(Stepped::Ran)
             }

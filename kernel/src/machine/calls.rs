@@ -37,7 +37,7 @@ impl Machine {
         calls.last = Some(token);
         self.record(key, What::Called { to: pid, name, token: token.number() });
         let deadline = self.deadline(timeout);
-        self.start_wait(key, On::Reply { peer: pid, token }, deadline);
+        self.start_wait(key, deadline, || On::Reply { peer: pid, token });
         self.watch(key, pid);
         self.counters.events += 1;
         if self.watched {

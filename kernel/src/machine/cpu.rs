@@ -4,7 +4,7 @@ use hothouse_abi::{Pid, Resume, Span, Tick};
 
 use super::clock::Alarm;
 use super::enter::Entry;
-use super::process::{Key, Process, State};
+use super::process::{Key, Link, Process, State};
 use super::{Machine, Outcome};
 use crate::policy::{Burst, CpuId, Pick, Reason, Running, Stop};
 use crate::timers::{Class, TimerKey};
@@ -27,6 +27,14 @@ pub(super) struct Cpu {
 }
 
 impl Cpu {
+    /// Leaves it idle, and tells what its process used.
+    #[inline(always)]
+    fn vacate(&mut self) -> Span {
+        self.phase = Phase::Idle;
+        self.current = None;
+        self.ran
+    }
+
     /// What passed of the burst under way: the time that it used, and its overhead.
     pub(super) fn under_way(&self, now: Tick) -> (Span, Span) {
         let Phase::Burst { started, overhead, .. } = self.phase else {
@@ -59,30 +67,20 @@ impl Machine {
     pub(super) fn dispatch(&mut self) -> Option<Key> {
         // On a machine with one CPU that is what the round comes to.
         if self.is_plain
+            && self.ready > 0
             && self.cpus[0].phase == Phase::Idle
             && self.woken.is_empty()
-            && self.ready > 0
-            && self.pick(0)
+            && let Some((key, true)) = self.pick(0)
         {
-            let key = self.current(0);
-            if self.is_to_run(key) {
-                return Some(key);
-            }
+            return Some(key);
         }
         self.dispatch_in_turn()
     }
 
     /// The process that gets a CPU so many turns after the next one, if that is known at no cost.
     #[inline(always)]
-    pub(crate) fn ahead(&self, turns: usize) -> Option<Key> {
+    pub(crate) fn ahead(&self, turns: u32) -> Option<Key> {
         self.policy.ahead(turns).map(|task| task.0 as Key)
-    }
-
-    /// Whether [`Machine::enter`] would do nothing for a running process but let it run.
-    #[inline(always)]
-    fn is_to_run(&self, key: Key) -> bool {
-        let process = &self.table[key];
-        self.is_undisturbed(key) && process.task.burst.is_none() && process.has_answer()
     }
 
     #[inline(never)]
@@ -130,31 +128,34 @@ impl Machine {
         self.cpus[cpu].current.expect("invariant: a CPU that is not idle has a process")
     }
 
-    /// Gives an idle CPU to the process that the policy picks. Returns whether there is one.
+    /// Gives an idle CPU to the process that the policy picks, if it picks one. Returns that, and
+    /// what [`Machine::place_on`] says of it.
     #[inline(always)]
-    fn pick(&mut self, cpu: usize) -> bool {
+    fn pick(&mut self, cpu: usize) -> Option<(Key, bool)> {
         let id = CpuId(cpu as u32);
-        let Some(Pick { task, slice }) = self.policy.pick_next(id, self.now) else { return false };
+        let Pick { task, slice } = self.policy.pick_next(id, self.now)?;
         self.ready -= 1;
-        self.place_on(task.0 as Key, id, slice);
-        true
+        Some((task.0 as Key, self.place_on(task.0 as Key, id, slice)))
     }
 
-    /// Gives an idle CPU to a process that was ready.
-    #[inline]
-    pub(super) fn place_on(&mut self, key: Key, id: CpuId, slice: Option<Span>) {
+    /// Gives an idle CPU to a process that was ready. Returns whether [`Machine::enter`] would do
+    /// nothing for it but let it run.
+    #[inline(always)]
+    pub(super) fn place_on(&mut self, key: Key, id: CpuId, slice: Option<Span>) -> bool {
         self.counters.dispatches += 1;
+        self.idle -= 1;
+        let cpu = &mut self.cpus[id.0 as usize];
+        cpu.phase = Phase::Code;
+        cpu.current = Some(key);
+        cpu.slice_left = slice;
+        cpu.ran = Span::ZERO;
         let process = &mut self.table[key];
         assert!(process.state == State::Ready, "invariant: policies pick from the ready");
         process.account(self.now);
         process.state = State::Running(id);
-        let cpu = &mut self.cpus[id.0 as usize];
-        cpu.phase = Phase::Code;
-        self.idle -= 1;
-        cpu.current = Some(key);
-        cpu.slice_left = slice;
-        cpu.ran = Span::ZERO;
+        let runs = process.is_free() && process.task.burst.is_none() && process.has_answer();
         self.record(key, What::Dispatched);
+        runs
     }
 
     pub(super) fn is_idle(&self, cpu: usize) -> bool {
@@ -172,11 +173,8 @@ impl Machine {
     /// The same, for a process whose code runs: no burst is under way.
     #[inline(always)]
     pub(super) fn leave_code(&mut self, key: Key, id: CpuId, stop: Stop) {
-        let cpu = &mut self.cpus[id.0 as usize];
-        cpu.phase = Phase::Idle;
+        let ran = self.cpus[id.0 as usize].vacate();
         self.idle += 1;
-        cpu.current = None;
-        let ran = cpu.ran;
         self.policy.put_prev(&self.table[key].task, id, ran, stop, self.now);
     }
 
@@ -281,6 +279,7 @@ impl Machine {
             self.policy_timer();
         }
         self.ready += 1;
+        self.queued = Link::to(key);
         self.policy.enqueue(&self.table[key].task, reason, self.now);
     }
 
@@ -298,7 +297,7 @@ impl Machine {
 
     /// Whether a process is queued or runs.
     pub(super) fn is_active(&self) -> bool {
-        self.ready > 0 || self.idle < self.cpus.len()
+        self.ready > 0 || (self.idle as usize) < self.cpus.len()
     }
 
     /// Lets a process that became ready take a CPU from another, if the policy says so. While CPUs
@@ -327,7 +326,7 @@ impl Machine {
                 break;
             }
             if self.cpus[cpu].phase == Phase::Idle {
-                self.pick(cpu);
+                let _ = self.pick(cpu);
             }
         }
         let mut changed = self.counters.dispatches != dispatches;
@@ -429,8 +428,10 @@ impl Machine {
         let process = &mut self.table[key];
         process.set_answer(Resume::Unit);
         let State::Running(cpu) = process.state else { return Outcome::Leave };
+        process.account(self.now);
+        process.state = State::Ready;
         self.leave_code(key, cpu, Stop::Yield);
-        self.requeue(key, Reason::Yield);
+        self.enqueue(key, Reason::Yield);
         Outcome::Leave
     }
 

@@ -169,7 +169,7 @@ impl Machine {
         match &wait.on {
             On::Sent(filter) => {
                 let sender = filter.sender?;
-                self.sender_is_gone(key, sender, wait.deadline).then_some(Errno::ESRCH)
+                self.sender_is_gone(key, sender, wait.times_out()).then_some(Errno::ESRCH)
             }
             On::Reply { peer, .. } => self.table.find(*peer).is_none().then_some(Errno::ESRCH),
             On::Child(pid) => (!self.has_child(key, *pid)).then_some(Errno::ECHILD),
@@ -250,7 +250,8 @@ impl Machine {
     #[inline(always)]
     fn arm_wait(&mut self, key: Key) {
         let Some(wait) = &mut self.table[key].wait else { return };
-        if let Some(deadline) = wait.deadline {
+        if wait.times_out() {
+            let deadline = wait.deadline;
             let class = match wait.on {
                 On::Sleep => Class::Timer,
                 _ => Class::Timeout,
@@ -328,16 +329,15 @@ impl Machine {
         }
     }
 
-    /// A wait that begins now.
+    /// A wait that begins now. What it is for is made in the place where it stays.
     #[inline(always)]
-    pub(super) fn start_wait(&mut self, key: Key, on: On, deadline: Option<Tick>) {
+    pub(super) fn start_wait(&mut self, key: Key, deadline: Tick, on: impl FnOnce() -> On) {
+        let since = self.now;
         let place = &mut self.table[key].wait;
         if place.is_some() {
             *place = None;
         }
-        // There is nothing to drop.
-        let none = place.replace(Wait { on, since: self.now, deadline, place: 0, timer: None });
-        std::mem::forget(none);
+        place.get_or_insert_with(|| Wait { on: on(), since, deadline, place: 0, timer: None });
     }
 
     /// Puts a process that can run where the policy will find it.

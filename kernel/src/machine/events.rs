@@ -177,12 +177,12 @@ impl Machine {
         }
         let deadline = self.deadline(timeout);
         if let Some(sender) = filter.sender {
-            if self.sender_is_gone(key, sender, deadline) {
+            if self.sender_is_gone(key, sender, deadline < Tick::MAX) {
                 return Outcome::Answer(Resume::Error(Errno::ESRCH));
             }
             self.watch(key, sender);
         }
-        self.wait_for(key, On::Sent(std::mem::take(filter)), timeout, deadline)
+        self.wait_for(key, timeout, deadline, || On::Sent(filter.take()))
     }
 
     /// `next_event`.
@@ -191,7 +191,7 @@ impl Machine {
             return self.take(key, event);
         }
         let deadline = self.deadline(timeout);
-        self.wait_for(key, On::Next, timeout, deadline)
+        self.wait_for(key, timeout, deadline, || On::Next)
     }
 
     /// `filter_event`.
@@ -209,7 +209,8 @@ impl Machine {
             return self.take(key, event);
         }
         let deadline = self.deadline(timeout);
-        self.wait_for(key, On::Named { names: std::mem::take(names), remote }, timeout, deadline)
+        let names = std::mem::take(names);
+        self.wait_for(key, timeout, deadline, || On::Named { names, remote })
     }
 
     #[inline]
@@ -227,14 +228,14 @@ impl Machine {
     fn wait_for(
         &mut self,
         key: Key,
-        on: On,
         timeout: Option<Span>,
-        deadline: Option<Tick>,
+        deadline: Tick,
+        on: impl FnOnce() -> On,
     ) -> Outcome {
         if timeout.is_some_and(Span::is_zero) {
             return Outcome::Answer(Resume::Error(Errno::ETIMEDOUT));
         }
-        self.start_wait(key, on, deadline);
+        self.start_wait(key, deadline, on);
         Outcome::Wait
     }
 
@@ -264,8 +265,8 @@ impl Machine {
 
     /// Whether a receive from `sender` could never return. A Phoenix process with a deadline waits
     /// it out.
-    pub(super) fn sender_is_gone(&self, key: Key, sender: Pid, deadline: Option<Tick>) -> bool {
-        let patient = self.table[key].personality == Personality::Phoenix && deadline.is_some();
+    pub(super) fn sender_is_gone(&self, key: Key, sender: Pid, times_out: bool) -> bool {
+        let patient = self.table[key].personality == Personality::Phoenix && times_out;
         !patient && !sender.is_kernel() && self.table.find(sender).is_none()
     }
 

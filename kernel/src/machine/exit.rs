@@ -64,7 +64,8 @@ impl Machine {
             process.drop_answer();
         }
         process.task.burst = None;
-        if process.wait.is_none() && process.rare_if(|rare| rare.frames.is_empty()) {
+        let has_frames = process.rare_if(|rare| !rare.frames.is_empty());
+        if process.wait.is_none() && !has_frames {
             return;
         }
         let wait = process.wait.take();
@@ -145,9 +146,11 @@ impl Machine {
     }
 
     fn bury_as(&mut self, key: Key, status: ExitStatus) {
-        self.free_names(key);
-        self.drop_timers(key);
-        self.drop_locks(key);
+        if self.table[key].rare.is_some() {
+            self.free_names(key);
+            self.drop_timers(key);
+            self.drop_locks(key);
+        }
         while let Some(child) = self.table[key].siblings.first_child.get() {
             self.table.orphan(child);
         }
@@ -158,24 +161,28 @@ impl Machine {
         let process = &mut self.table[key];
         process.check_accounts(self.now);
         let mut rare = process.rare.take();
-        let exit = Exit {
+        let exit = Box::new(Exit {
             pid: process.pid(),
             name: std::mem::take(&mut process.name),
             status,
             place: rare.as_mut().and_then(|rare| rare.place.take()),
             cpu_time: process.cpu_time,
             ended_at: self.now,
-        };
+        });
         self.tell_oracle(&exit);
         self.table.vacate(key);
         self.counters.ended += 1;
         self.drop_late(exit.pid);
         let Some(rare) = rare else { return self.tell_parent(parent, exit) };
-        self.tell_parent(parent, exit.clone());
+        let pid = exit.pid;
+        let told = (!rare.monitored_by.is_empty()).then(|| exit.clone());
+        self.tell_parent(parent, exit);
         self.unread -= rare.records.len();
-        self.forget_monitors(exit.pid, &rare.monitors);
-        self.tell_monitors(&exit, &rare.monitored_by);
-        self.tell_watchers(exit.pid, &rare.watchers);
+        self.forget_monitors(pid, &rare.monitors);
+        if let Some(exit) = told {
+            self.tell_monitors(&exit, &rare.monitored_by);
+        }
+        self.tell_watchers(pid, &rare.watchers);
     }
 
     /// Keeps the record of a child of the kernel for the report; that of pid 1 always.
@@ -185,8 +192,8 @@ impl Machine {
         }
     }
 
-    fn tell_parent(&mut self, parent: Pid, exit: Exit) {
-        let Some(parent) = self.table.find(parent) else { return self.keep_record(exit) };
+    fn tell_parent(&mut self, parent: Pid, exit: Box<Exit>) {
+        let Some(parent) = self.table.find(parent) else { return self.keep_record(*exit) };
         let process = &self.table[parent];
         let waits = process.state == State::Waiting
             && !process.stopped
@@ -195,7 +202,7 @@ impl Machine {
                 _ => false,
             });
         if waits {
-            self.complete(parent, Resume::Exit(Box::new(exit)));
+            self.complete(parent, Resume::Exit(exit));
             return;
         }
         self.unread += 1;
@@ -236,7 +243,8 @@ impl Machine {
             let Some(wait) = &process.wait else { continue };
             let hopeless = match &wait.on {
                 On::Sent(filter) => {
-                    filter.sender == Some(dead) && self.sender_is_gone(watcher, dead, wait.deadline)
+                    filter.sender == Some(dead)
+                        && self.sender_is_gone(watcher, dead, wait.times_out())
                 }
                 On::Reply { peer, .. } => *peer == dead,
                 _ => false,
@@ -259,7 +267,7 @@ impl Machine {
             return Outcome::Answer(Resume::Error(Errno::ETIMEDOUT));
         }
         let deadline = self.deadline(timeout);
-        self.start_wait(key, On::Child(pid), deadline);
+        self.start_wait(key, deadline, || On::Child(pid));
         Outcome::Wait
     }
 
@@ -283,7 +291,7 @@ impl Machine {
         if process.notices {
             process.mailbox.take_where(|event| is_notice(event, exit.pid));
         }
-        Some(Resume::Exit(Box::new(exit)))
+        Some(Resume::Exit(exit))
     }
 
     /// The notice of a child's exit was delivered: its record goes.

@@ -303,7 +303,7 @@ impl Machine {
                 None => Step::Run,
             }),
             (State::Waiting, Some(wait)) => {
-                let due = wait.timer.is_some() && wait.deadline.is_some_and(|at| at <= self.now);
+                let due = wait.timer.is_some() && wait.times_out() && wait.deadline <= self.now;
                 (due && !matches!(wait.on, On::Sleep)).then_some(Step::Timeout)
             }
             _ => None,

@@ -38,7 +38,7 @@ impl Machine {
 
     fn check_cpus(&self) {
         let idle = self.cpus.iter().filter(|cpu| cpu.phase == Phase::Idle).count();
-        assert_eq!(self.idle, idle, "invariant: the idle CPUs are counted");
+        assert_eq!(self.idle as usize, idle, "invariant: the idle CPUs are counted");
         for (cpu, index) in self.cpus.iter().zip(0..) {
             let current = cpu.current.map(|key| self.table[key].state);
             let expected = (cpu.phase != Phase::Idle).then_some(State::Running(CpuId(index)));
@@ -146,7 +146,7 @@ impl Machine {
                 let wait = process.wait.as_ref();
                 let wait = wait.unwrap_or_else(|| panic!("invariant: waiting {pid} has a wait"));
                 assert!(!process.has_answer(), "invariant: waiting {pid} has no answer");
-                let armed = wait.timer.is_some() == wait.deadline.is_some();
+                let armed = wait.timer.is_some() == wait.times_out();
                 assert!(armed || process.stopped, "invariant: the deadline of {pid} is armed");
             }
             State::Ready | State::Running(_) => {
@@ -243,7 +243,7 @@ impl Machine {
             On::Next => has(&|_| true),
             On::Named { remote: true, .. } => false,
             On::Named { names, remote: false } => has(&|event| names.contains(&event.name)),
-            On::Sleep => wait.deadline.is_some_and(|at| at < self.now),
+            On::Sleep => wait.times_out() && wait.deadline < self.now,
             On::Child(pid) => process.rare_if(|rare| rare.records.has(*pid)),
             On::Signals(set) => !process.pending.intersection(*set).is_empty(),
             On::Reply { token, .. } => process

@@ -188,7 +188,7 @@ impl Machine {
         }
         let id = on.lock().expect("invariant: these waits have a lock");
         let deadline = self.deadline(timeout);
-        self.start_wait(key, on, deadline);
+        self.start_wait(key, deadline, || on);
         self.join_queue(key, id);
         Outcome::Wait
     }
@@ -337,7 +337,7 @@ impl Machine {
             return Outcome::Answer(Resume::Error(errno));
         }
         let deadline = self.deadline(timeout);
-        self.start_wait(key, On::Condition { id, mutex }, deadline);
+        self.start_wait(key, deadline, || On::Condition { id, mutex });
         self.join_queue(key, id);
         // With no time at all it is over already, and nobody else is to run.
         if timeout.is_some_and(Span::is_zero) { Outcome::Enter } else { Outcome::Wait }
@@ -361,7 +361,7 @@ impl Machine {
         let On::Condition { mutex, .. } = wait.on else { return };
         let timer = wait.timer.take();
         let on = On::Relock { id: mutex, then: None };
-        *wait = Wait { on, since: wait.since, deadline: None, place: 0, timer: None };
+        *wait = Wait { on, since: wait.since, deadline: Tick::MAX, place: 0, timer: None };
         if let Some(timer) = timer {
             self.timers.cancel(timer);
         }
@@ -398,7 +398,7 @@ impl Machine {
             Err(Errno::EBUSY) => {
                 let on = On::Relock { id: mutex, then: Some(errno) };
                 self.table[key].wait =
-                    Some(Wait { on, since, deadline: None, place: 0, timer: None });
+                    Some(Wait { on, since, deadline: Tick::MAX, place: 0, timer: None });
                 self.join_queue(key, mutex);
                 None
             }

@@ -54,7 +54,7 @@ use self::cpu::Cpu;
 use self::explored::{ByOracle, Explored};
 use self::faulty::Injector;
 use self::locks::Locks;
-use self::process::State;
+use self::process::{Link, State};
 use self::scheduler::Scheduler;
 use self::table::Table;
 use crate::console::Console;
@@ -103,10 +103,14 @@ pub(crate) struct Machine {
     cpus: Vec<Cpu>,
     /// The CPU whose turn it is at this instant.
     cursor: usize,
-    /// How many CPUs are idle.
-    idle: usize,
+    /// How many CPUs are idle. Of another width than `ready`, with which it changes: the compiler would
+    /// make one access of 16 bytes of both, which waits until the last write of 8 has left the store
+    /// buffer.
+    idle: u32,
     /// How many processes are in the policy's queue.
     ready: usize,
+    /// Who was queued last, for the driver to fetch its stack ahead.
+    pub(crate) queued: Link,
     /// Who was queued while CPUs were idle, and may preempt once those have picked.
     woken: Vec<Key>,
     policy: Scheduler,
@@ -263,8 +267,9 @@ impl Machine {
             due: false,
             cpus: (0..settings.cpus.max(1)).map(|_| Cpu::default()).collect(),
             cursor: 0,
-            idle: settings.cpus.max(1) as usize,
+            idle: settings.cpus.max(1),
             ready: 0,
+            queued: Link::default(),
             woken: Vec::new(),
             policy: Scheduler::new(settings.policy),
             preempts,
@@ -353,7 +358,7 @@ impl Machine {
             Verdict::Answered => self.answered(key, frame),
             Verdict::Enter => self.go_on(key, frame),
             Verdict::Wait => match self.table[key].state {
-                State::Running(cpu) if self.is_undisturbed(key) => {
+                State::Running(cpu) if self.table[key].is_free() => {
                     self.park_code(key, cpu);
                     After::Leave
                 }
@@ -454,7 +459,8 @@ impl Machine {
     /// Returns to a running process whose trap was answered, unless something comes first.
     #[inline(always)]
     fn answered(&mut self, key: Key, frame: &mut Frame) -> After {
-        if self.is_undisturbed(key) {
+        let process = &self.table[key];
+        if process.is_free() && matches!(process.state, State::Running(_)) {
             return After::Resume;
         }
         self.answered_later(key, frame)
@@ -467,16 +473,6 @@ impl Machine {
         }
         self.table[key].set_answer(std::mem::replace(&mut frame.resume, Resume::Unit));
         self.go_on(key, frame)
-    }
-
-    /// Whether nothing comes before what a process is about to do: no signal, no CPU time owed, and
-    /// it still has its CPU.
-    #[inline(always)]
-    fn is_undisturbed(&self, key: Key) -> bool {
-        let process = &self.table[key];
-        process.pending.difference(process.mask).is_empty()
-            && process.debt.is_zero()
-            && matches!(process.state, State::Running(_))
     }
 
     /// Lets a process go on that has something in its record to do.
@@ -541,8 +537,8 @@ impl Machine {
         }
     }
 
-    /// `None` is for ever; a deadline past the end of time is, too.
-    fn deadline(&self, timeout: Option<Span>) -> Option<Tick> {
-        timeout.map(|span| self.now + span).filter(|&deadline| deadline < Tick::MAX)
+    /// `None` is for ever, which is until the end of time.
+    fn deadline(&self, timeout: Option<Span>) -> Tick {
+        timeout.map_or(Tick::MAX, |span| self.now + span)
     }
 }

@@ -12,8 +12,9 @@ const SCANNED: usize = 32;
 /// Exit records, to be taken in the order in which the children ended, or by pid.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    /// In order of age; `None` was taken. The first is a record, unless there is none.
-    exits: VecDeque<Option<Exit>>,
+    /// In order of age; `None` was taken. The first is a record, unless there is none. In boxes, as they
+    /// are given to the parent: a record is not moved again on its way.
+    exits: VecDeque<Option<Box<Exit>>>,
     /// The age of the first.
     first: u64,
     len: usize,
@@ -36,7 +37,7 @@ impl Records {
         }
     }
 
-    pub(super) fn push(&mut self, exit: Exit) {
+    pub(super) fn push(&mut self, exit: Box<Exit>) {
         if let Some(ages) = &mut self.ages {
             ages.insert(exit.pid, self.first + self.exits.len() as u64);
         }
@@ -45,7 +46,7 @@ impl Records {
     }
 
     /// Takes that of this child, or the oldest.
-    pub(super) fn take(&mut self, pid: Option<Pid>) -> Option<Exit> {
+    pub(super) fn take(&mut self, pid: Option<Pid>) -> Option<Box<Exit>> {
         let place = match pid {
             None => 0,
             Some(pid) if self.ages.is_none() && self.exits.len() <= SCANNED => {
@@ -119,14 +120,14 @@ mod tests {
                 match (op, at) {
                     (0, _) => {
                         let oldest = (!model.is_empty()).then(|| model.remove(0));
-                        prop_assert_eq!(records.take(None), oldest.map(exit));
+                        prop_assert_eq!(records.take(None), oldest.map(exit).map(Box::new));
                     }
                     (1..5, _) => {
                         let wanted = at.map(|at| model.remove(at));
-                        prop_assert_eq!(records.take(Some(Pid::new(pid))), wanted.map(exit));
+                        prop_assert_eq!(records.take(Some(Pid::new(pid))), wanted.map(exit).map(Box::new));
                     }
                     (_, None) => {
-                        records.push(exit(pid));
+                        records.push(Box::new(exit(pid)));
                         model.push(pid);
                     }
                     _ => {}

@@ -1,6 +1,6 @@
 //! What a machine has counted, and what it holds.
 
-use hothouse_abi::Span;
+use hothouse_abi::{Pid, Span};
 
 use super::Machine;
 
@@ -68,6 +68,11 @@ pub struct Held {
 }
 
 impl Machine {
+    /// Whether a process has lived and is no more.
+    pub(crate) fn is_over(&self, pid: Pid) -> bool {
+        pid.number() <= self.counters.spawned && self.table.find(pid).is_none()
+    }
+
     /// Counts what is held, stacks excepted.
     pub(crate) fn held(&self) -> Held {
         let pids = self.table.pids();

@@ -9,6 +9,8 @@ use crate::policy::{Classes, CpuId, Fifo, Pick, Policy, Reason, Stop, Task, Task
 
 /// A policy. The default one is known by its type, so that what it does is part of the machine's
 /// own code: a yield is 100 of 400 instructions shorter than with three calls through a table.
+// With a tag of its own: one in the niche of a field of the queue is three instructions to compare.
+#[repr(u8)]
 pub(super) enum Scheduler {
     Fifo(Fifo),
     Other(Box<dyn Policy>),
@@ -32,7 +34,7 @@ impl Scheduler {
 
     /// The task that is so many places behind the next one, if that is known at no cost.
     #[inline(always)]
-    pub(super) fn ahead(&self, places: usize) -> Option<TaskId> {
+    pub(super) fn ahead(&self, places: u32) -> Option<TaskId> {
         match self {
             Scheduler::Fifo(fifo) => fifo.ahead(places),
             Scheduler::Other(_) => None,

@@ -108,7 +108,7 @@ impl Machine {
         self.record(key, What::JobReleased { release, deadline });
         self.deadline_changed(key);
         if release > self.now {
-            self.start_wait(key, On::Sleep, Some(release).filter(|&tick| tick < Tick::MAX));
+            self.start_wait(key, release, || On::Sleep);
             return Outcome::Wait;
         }
         self.table[key].set_answer(Resume::Unit);

@@ -219,7 +219,7 @@ impl Machine {
             return Err::<(), _>(Errno::EINVAL).into();
         }
         let deadline = self.deadline(timeout);
-        self.start_wait(key, On::Signals(set), deadline);
+        self.start_wait(key, deadline, || On::Signals(set));
         Outcome::Enter
     }
 

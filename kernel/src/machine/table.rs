@@ -63,10 +63,10 @@ impl Table {
         let scheduling = self.scheduling.clone();
         let key = self.free.last().map_or(self.processes.len(), |&key| key as Key);
         let id = TaskId(u32::try_from(key).expect("invariant: fewer than 2^32 processes"));
-        let process = Process::new(Task::with(id, pid, scheduling), name, user, program);
+        let task = Task::with(id, pid, scheduling);
         match self.free.pop() {
-            Some(_) => self.processes[key] = process,
-            None => self.processes.push(process),
+            Some(_) => self.processes[key].renew(task, name, user, program),
+            None => self.processes.push(Process::new(task, name, user, program)),
         }
         self.live += 1;
         if place_of(pid) != key {
@@ -98,14 +98,22 @@ impl Table {
         self.free.push(key as u32);
     }
 
+    /// Whether there may be memory for [`Table::trim`] to give back.
+    #[inline]
+    pub(crate) fn is_sparse(&self) -> bool {
+        let places = self.processes.len();
+        places > FEW
+            && self.len() <= places / 8
+            && !self.in_the_way.is_some_and(|key| self.has(key))
+    }
+
     /// Gives back the memory of the places at the end, if few are taken and those that can go are
     /// half of all. Returns how many are left then.
     pub(crate) fn trim(&mut self) -> Option<usize> {
-        let places = self.processes.len();
-        let few = self.len() <= places / 8;
-        if places <= FEW || !few || self.in_the_way.is_some_and(|key| self.has(key)) {
+        if !self.is_sparse() {
             return None;
         }
+        let places = self.processes.len();
         let used = self.processes.iter().rposition(|process| !process.vacant);
         self.in_the_way = used.filter(|&key| key >= places / 2);
         if self.in_the_way.is_some() {

@@ -18,7 +18,7 @@ impl Machine {
         if tick <= self.now {
             return Outcome::Answer(Resume::Unit);
         }
-        self.start_wait(key, On::Sleep, Some(tick).filter(|&tick| tick < Tick::MAX));
+        self.start_wait(key, tick, || On::Sleep);
         Outcome::Wait
     }
 

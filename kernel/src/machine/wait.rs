@@ -11,8 +11,9 @@ use crate::timers::TimerKey;
 pub(crate) struct Wait {
     pub(crate) on: On,
     pub(crate) since: Tick,
-    /// When it times out.
-    pub(crate) deadline: Option<Tick>,
+    /// When it times out; the end of time is never. A word, not an option, since that would be copied as
+    /// a whole after it was written in two pieces, which waits for the store buffer.
+    pub(crate) deadline: Tick,
     /// Its place in the queue of the lock that it waits at.
     pub(crate) place: u64,
     /// invariant: armed exactly while the process is `Waiting` and has a deadline.
@@ -34,10 +35,14 @@ impl Wait {
     /// to the timers, which let it expire only when nothing else can run; but a wait that was to
     /// take no time takes none.
     pub(crate) fn is_over(&self, now: Tick) -> bool {
-        self.deadline.is_some_and(|deadline| {
-            let at_once = matches!(self.on, On::Sleep) || self.since == deadline;
-            deadline < now || (deadline == now && at_once)
-        })
+        let at_once = matches!(self.on, On::Sleep) || self.since == self.deadline;
+        self.times_out() && (self.deadline < now || (self.deadline == now && at_once))
+    }
+
+    /// Whether it has a deadline.
+    #[inline(always)]
+    pub(crate) fn times_out(&self) -> bool {
+        self.deadline < Tick::MAX
     }
 }
 

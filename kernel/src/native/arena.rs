@@ -14,7 +14,7 @@ pub(super) const HEAD: usize = 256;
 /// Stacks at equal offsets in their pages would share cache sets: a slot's stack begins this many
 /// bytes lower than that of the slot before, modulo [`COLOURS`].
 const COLOUR: usize = 192;
-const COLOURS: usize = 8;
+const COLOURS: usize = 12;
 
 const _: () = assert!(HEAD.is_multiple_of(64) && COLOUR.is_multiple_of(64));
 

@@ -124,7 +124,7 @@ impl Native {
     /// Has the processor fetch the top of a suspended process's stack.
     #[inline(always)]
     pub(crate) fn prefetch(&self) {
-        prefetch(ptr::without_provenance::<u8>(self.suspended_at), 0..8);
+        prefetch(ptr::without_provenance::<u8>(self.suspended_at), 0..5);
     }
 
     /// Gives back the stack of a process that has ended; that of one that was cut off is abandoned.

@@ -29,7 +29,7 @@ impl Fifo {
 
     /// The task that is so many places behind the next one, if that place is taken.
     #[inline(always)]
-    pub(crate) fn ahead(&self, places: usize) -> Option<TaskId> {
+    pub(crate) fn ahead(&self, places: u32) -> Option<TaskId> {
         self.ready.ahead(places)
     }
 }

@@ -1,25 +1,10 @@
 //! The queue of [`Fifo`](super::Fifo): a ring of task numbers, in which those who come next lie side
 //! by side, so that the machine can look ahead at no cost.
 
-use std::collections::VecDeque;
-
 use super::{TaskId, cut};
 
 /// No task: its place in the line is empty, or it has none.
 const NONE: u32 = u32::MAX;
-
-/// Tasks in order, from which any is taken in O(1) amortised.
-#[derive(Debug, Default)]
-pub(super) struct Line {
-    /// The first is a task, unless there is none.
-    ring: VecDeque<u32>,
-    /// The number of the place of the first in the ring; it wraps around.
-    first: u32,
-    /// The number of each task's place.
-    places: Vec<u32>,
-    /// How many places in the ring are empty.
-    empty: usize,
-}
 
 /// Numbers of places have 31 bits, so that none of them is [`NONE`].
 const MASK: u32 = u32::MAX >> 1;
@@ -27,7 +12,33 @@ const MASK: u32 = u32::MAX >> 1;
 /// How many more places than tasks may be empty.
 const SPARE: usize = 64;
 
+/// Tasks in order, from which any is taken in O(1) amortised.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    /// The place with number `n` is at `n` modulo the length, which is a power of two, or zero.
+    ring: Vec<u32>,
+    /// The number of the first place, in which a task is unless there is none, and that behind the
+    /// last one. Both wrap around.
+    first: u32,
+    end: u32,
+    /// The number of each task's place.
+    places: Vec<u32>,
+    /// How many places in the ring are empty.
+    empty: usize,
+}
+
 impl Line {
+    /// How many places there are, empty ones included.
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.end.wrapping_sub(self.first) as usize
+    }
+
+    #[inline(always)]
+    fn at(&self, place: u32) -> usize {
+        place as usize & self.ring.len().wrapping_sub(1)
+    }
+
     /// Adds a task behind the others.
     ///
     /// # Panics
@@ -35,25 +46,53 @@ impl Line {
     /// If it is in the line already.
     #[inline(always)]
     pub(super) fn push_back(&mut self, id: TaskId) {
-        let index = id.0 as usize;
-        if index >= self.places.len() {
-            self.grow(id);
+        if self.len() == self.ring.len() {
+            self.grow();
         }
-        assert!(self.places[index] == NONE, "a task is queued once, {id:?} is queued already");
-        self.places[index] = self.first.wrapping_add(self.ring.len() as u32) & MASK;
-        self.ring.push_back(id.0);
+        let place = self.end;
+        match self.places.get_mut(id.0 as usize) {
+            Some(old) => {
+                assert!(*old == NONE, "a task is queued once, {id:?} is queued already");
+                *old = place & MASK;
+            }
+            None => self.place_new(id, place & MASK),
+        }
+        let at = self.at(place);
+        self.ring[at] = id.0;
+        self.end = place.wrapping_add(1);
     }
 
     #[cold]
-    fn grow(&mut self, id: TaskId) {
+    #[inline(never)]
+    fn place_new(&mut self, id: TaskId, place: u32) {
         self.places.resize(id.0 as usize + 1, NONE);
+        self.places[id.0 as usize] = place;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) {
+        self.resize((2 * self.ring.len()).max(16));
+    }
+
+    /// Moves the places to a ring of this length, a power of two in which they fit.
+    fn resize(&mut self, len: usize) {
+        let mut ring = vec![NONE; len];
+        for place in 0..self.len() as u32 {
+            let place = self.first.wrapping_add(place);
+            ring[place as usize & (len - 1)] = self.ring[self.at(place)];
+        }
+        self.ring = ring;
     }
 
     /// Takes the first task.
     #[inline(always)]
     pub(super) fn pop_front(&mut self) -> Option<TaskId> {
-        let id = self.ring.pop_front()?;
-        self.first = self.first.wrapping_add(1) & MASK;
+        if self.first == self.end {
+            return None;
+        }
+        let id = self.ring[self.at(self.first)];
+        self.first = self.first.wrapping_add(1);
         self.places[id as usize] = NONE;
         if self.empty > 0 {
             self.skip_empty();
@@ -69,10 +108,11 @@ impl Line {
     pub(super) fn remove(&mut self, id: TaskId) {
         let place = std::mem::replace(&mut self.places[id.0 as usize], NONE);
         assert!(place != NONE, "only a queued task is taken out, {id:?} is not queued");
-        self.ring[(place.wrapping_sub(self.first) & MASK) as usize] = NONE;
+        let at = self.at(place);
+        self.ring[at] = NONE;
         self.empty += 1;
         self.skip_empty();
-        if self.empty > self.ring.len() / 2 + SPARE {
+        if self.empty > self.len() / 2 + SPARE {
             self.close_up();
         }
     }
@@ -81,35 +121,47 @@ impl Line {
     pub(super) fn trim(&mut self, tasks: usize) {
         debug_assert!(self.places.iter().skip(tasks).all(|&place| place == NONE));
         cut(&mut self.places, tasks);
-        self.ring.shrink_to_fit();
+        self.resize(self.len().next_power_of_two());
     }
 
     /// The tasks, first to last.
     pub(super) fn iter(&self) -> impl Iterator<Item = TaskId> {
-        self.ring.iter().filter(|&&id| id != NONE).map(|&id| TaskId(id))
+        let places = (0..self.len() as u32).map(|place| self.first.wrapping_add(place));
+        let ids = places.map(|place| self.ring[self.at(place)]);
+        ids.filter(|&id| id != NONE).map(TaskId)
     }
 
     /// The task that many places behind the first, if that place is not empty.
     #[inline(always)]
-    pub(super) fn ahead(&self, places: usize) -> Option<TaskId> {
-        self.ring.get(places).filter(|&&id| id != NONE).map(|&id| TaskId(id))
+    pub(super) fn ahead(&self, places: u32) -> Option<TaskId> {
+        if self.len() <= places as usize {
+            return None;
+        }
+        let id = self.ring[self.at(self.first.wrapping_add(places))];
+        (id != NONE).then_some(TaskId(id))
     }
 
     fn skip_empty(&mut self) {
-        while self.ring.front() == Some(&NONE) {
-            self.ring.pop_front();
-            self.first = self.first.wrapping_add(1) & MASK;
+        while self.first != self.end && self.ring[self.at(self.first)] == NONE {
+            self.first = self.first.wrapping_add(1);
             self.empty -= 1;
         }
     }
 
     /// Removes the empty places.
     fn close_up(&mut self) {
-        self.ring.retain(|&id| id != NONE);
-        self.empty = 0;
-        for (&id, place) in self.ring.iter().zip(0..) {
-            self.places[id as usize] = self.first.wrapping_add(place) & MASK;
+        let mut end = self.first;
+        for place in 0..self.len() as u32 {
+            let id = self.ring[self.at(self.first.wrapping_add(place))];
+            if id != NONE {
+                let at = self.at(end);
+                self.ring[at] = id;
+                self.places[id as usize] = end & MASK;
+                end = end.wrapping_add(1);
+            }
         }
+        self.end = end;
+        self.empty = 0;
     }
 }
 
@@ -123,7 +175,8 @@ mod tests {
         #[test]
         fn a_line_behaves_as_a_vector(ops in prop::collection::vec((0..8u8, 0..150u32), 0..900)) {
             // Numbers wrap around on the way.
-            let mut line = Line { first: MASK - 100, ..Line::default() };
+            let start = u32::MAX - 100;
+            let mut line = Line { first: start, end: start, ..Line::default() };
             let mut model = Vec::<TaskId>::new();
             for (op, id) in ops {
                 let id = TaskId(id);
@@ -144,7 +197,7 @@ mod tests {
                 }
                 prop_assert_eq!(&line.iter().collect::<Vec<_>>(), &model);
                 prop_assert_eq!(line.ahead(0), model.first().copied());
-                prop_assert!(line.ring.len() <= 2 * model.len() + 2 * SPARE);
+                prop_assert!(line.len() <= 2 * model.len() + 2 * SPARE);
             }
         }
     }

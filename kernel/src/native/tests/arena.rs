@@ -44,15 +44,15 @@ fn the_stack_last_given_back_is_the_next_taken() {
 }
 
 #[test]
-fn neighbours_have_eight_colours() {
+fn neighbours_have_twelve_colours() {
     let mut arena = arena();
-    let stacks: Vec<Stack> = (0..9).map(|_| arena.take().unwrap()).collect();
+    let stacks: Vec<Stack> = (0..13).map(|_| arena.take().unwrap()).collect();
     let mut offsets: Vec<usize> = stacks.iter().map(|stack| stack.base().get() % 4096).collect();
-    assert_eq!(offsets[0], offsets[8]);
+    assert_eq!(offsets[0], offsets[12]);
     offsets.pop();
     offsets.sort_unstable();
     offsets.dedup();
-    assert_eq!(offsets.len(), 8);
+    assert_eq!(offsets.len(), 12);
     assert!(stacks.iter().all(|stack| stack.base().get() % 64 == 0));
     stacks.into_iter().for_each(|stack| arena.give_back(stack));
 }

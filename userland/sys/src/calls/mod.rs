@@ -7,7 +7,8 @@ use hothouse_abi::{Resume, Trap};
 /// `call!(sys, trap, event)` is for an event.
 ///
 /// What is known to own nothing is forgotten, since to drop it is a call: 35 instructions of an
-/// empty trap's hundred.
+/// empty trap's hundred. The kernel only ever takes out of a trap, so that one which owned nothing
+/// before still does; known before, it costs nothing where the compiler sees what the trap is.
 macro_rules! call {
     ($sys:expr, $trap:expr, event) => {{
         let mut frame = ::hothouse_abi::Frame {
@@ -17,6 +18,7 @@ macro_rules! call {
             unwinding: false,
             atomic: false,
         };
+        let plain = frame.trap.is_plain();
         $sys.trap(&mut frame);
         let result = match &mut frame.resume {
             ::hothouse_abi::Resume::Event(event) => Ok(event.take()),
@@ -24,7 +26,7 @@ macro_rules! call {
             other => $crate::calls::wrong_answer(&frame.trap, other),
         };
         ::std::mem::forget(frame.resume);
-        if frame.trap.is_plain() {
+        if plain {
             ::std::mem::forget(frame.trap);
         }
         result
@@ -37,10 +39,11 @@ macro_rules! call {
             unwinding: false,
             atomic: false,
         };
+        let plain = frame.trap.is_plain();
         $sys.trap(&mut frame);
         match frame.resume {
             $answer => {
-                if frame.trap.is_plain() {
+                if plain {
                     ::std::mem::forget(frame.trap);
                 }
                 Ok($value)
@@ -56,6 +59,7 @@ macro_rules! call {
             unwinding: false,
             atomic: false,
         };
+        let plain = frame.trap.is_plain();
         $sys.trap(&mut frame);
         let result = match frame.resume {
             $($answer => Ok($value),)+
@@ -63,7 +67,7 @@ macro_rules! call {
             ref other => $crate::calls::wrong_answer(&frame.trap, other),
         };
         ::std::mem::forget(frame.resume);
-        if frame.trap.is_plain() {
+        if plain {
             ::std::mem::forget(frame.trap);
         }
         result
