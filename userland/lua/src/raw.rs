@@ -12,7 +12,7 @@ use mlua::{Lua, LuaOptions, StdLib};
 
 pub(crate) use call::{Then, bind, call_function};
 pub(crate) use hook::Hook;
-pub(crate) use resume::{Resumed, resume};
+pub(crate) use resume::{Args, Resumed, resume};
 pub(crate) use stack::{Item, Slot, Stack, StackFull, value_of};
 
 /// A Lua state with the standard libraries that the prelude needs, `debug` among them.
