@@ -35,8 +35,8 @@ fn main() -> ExitCode {
         eprintln!("there is no row \"{unknown}\"; did you mean \"{}\"?", nearest(unknown));
         return ExitCode::from(2);
     }
-    let peers = peers::all();
     let wanted = |name: &str| args.rows.is_empty() || args.rows.iter().any(|row| row == name);
+    let peers = peers::all(wanted);
     let mut rows: Vec<_> = ROWS.iter().filter(|row| wanted(row.name)).collect();
     // Memory is measured while the host's allocator has not yet been used much.
     rows.sort_by_key(|row| (row.kind.is_none(), row.number));
@@ -59,7 +59,10 @@ fn main() -> ExitCode {
     }
     figures.sort_by_key(|figure| figure.number);
     println!("{}", table(&figures));
-    let text = json!({ "host": host(), "rows": figures });
+    let versions = peers::versions(&peers);
+    let listed: Vec<_> = versions.iter().map(|(name, of)| format!("{name} {of}")).collect();
+    println!("peers: {}", listed.join(", "));
+    let text = json!({ "host": host(), "peers": versions, "rows": figures });
     if let Err(error) = std::fs::write(&args.json, format!("{text:#}\n")) {
         eprintln!("{} can't be written: {error}", args.json.display());
         return ExitCode::FAILURE;

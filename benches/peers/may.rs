@@ -3,19 +3,27 @@
 use std::sync::Arc;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 use hothouse::bench::{Peer, time};
 use may::coroutine::{self, JoinHandle};
-use may::sync::mpsc::channel;
+use may::sync::mpsc::{Receiver, Sender, channel};
 
 const NAME: &str = "may";
 
-pub(super) const PEERS: [Peer; 5] = [
+pub(super) const PEERS: [Peer; 7] = [
     Peer { row: "yield", name: NAME, measure: yields },
-    Peer { row: "ping-pong", name: NAME, measure: ping_pong },
+    Peer { row: "ping-pong", name: NAME, measure: |count| ping_pong(count, None) },
+    Peer { row: "call", name: NAME, measure: call },
     Peer { row: "ring", name: NAME, measure: ring },
     Peer { row: "fan-in", name: NAME, measure: fan_in },
     Peer { row: "spawn", name: NAME, measure: spawn },
+    Peer {
+        row: "timeout",
+        name: NAME,
+        measure: |count| ping_pong(count, Some(Duration::from_secs(1))),
+    },
 ];
 
 /// Starts a coroutine.
@@ -59,13 +67,22 @@ fn yields(count: u64) -> f64 {
     nanos / (TASKS * rounds) as f64
 }
 
-fn ping_pong(count: u64) -> f64 {
+/// The timeout is one of the host's clock, the only one there is.
+fn ping_pong(count: u64, timeout: Option<Duration>) -> f64 {
     let rounds = count.div_ceil(2);
+    let receive = move |inbox: &Receiver<u64>| match timeout {
+        None => inbox.recv().ok(),
+        Some(timeout) => match inbox.recv_timeout(timeout) {
+            Ok(ball) => Some(ball),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("a message took a second"),
+        },
+    };
     let (nanos, sum) = on_worker(move || {
         let (to_echo, in_echo) = channel::<u64>();
         let (to_main, in_main) = channel::<u64>();
         let echo = go(move || {
-            while let Ok(ball) = in_echo.recv() {
+            while let Some(ball) = receive(&in_echo) {
                 to_main.send(ball).expect("it waits");
             }
         });
@@ -73,7 +90,7 @@ fn ping_pong(count: u64) -> f64 {
             let mut sum = 0;
             for i in 0..rounds {
                 to_echo.send(i).expect("it waits");
-                sum += in_main.recv().expect("it echoes");
+                sum += receive(&in_main).expect("it echoes");
             }
             sum
         });
@@ -83,6 +100,31 @@ fn ping_pong(count: u64) -> f64 {
     });
     assert_eq!(sum, rounds * (rounds - 1) / 2);
     nanos / (2 * rounds) as f64
+}
+
+fn call(count: u64) -> f64 {
+    let (nanos, sum) = on_worker(move || {
+        let (requests, server) = channel::<(u64, Sender<u64>)>();
+        let server = go(move || {
+            while let Ok((number, reply)) = server.recv() {
+                reply.send(number).expect("it waits");
+            }
+        });
+        let timed = time(|| {
+            let mut sum = 0;
+            for i in 0..count {
+                let (reply, answer) = channel();
+                requests.send((i, reply)).expect("it serves");
+                sum += answer.recv().expect("it answers");
+            }
+            sum
+        });
+        drop(requests);
+        server.join().expect("it ends");
+        timed
+    });
+    assert_eq!(sum, count * (count - 1) / 2);
+    nanos / count as f64
 }
 
 fn ring(count: u64) -> f64 {

@@ -1,19 +1,23 @@
 //! Tokio's scheduler for the current thread.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hothouse::bench::{Peer, time};
 use hothouse::{Stream, StreamKind};
-use tokio::sync::mpsc::unbounded_channel;
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::yield_now;
+use tokio::time::Instant;
+
+use super::counter::Counter;
+use super::customers::Customers;
 
 const NAME: &str = "tokio";
 
-pub(super) const PEERS: [Peer; 12] = [
+pub(super) const PEERS: [Peer; 24] = [
     Peer { row: "yield", name: NAME, measure: |count| yields(1_000, count) },
     Peer { row: "yield-100k", name: NAME, measure: |count| yields(100_000.min(count), count) },
     Peer { row: "ping-pong", name: NAME, measure: |count| ping_pong(count, None) },
@@ -22,7 +26,9 @@ pub(super) const PEERS: [Peer; 12] = [
     Peer { row: "fan-in", name: NAME, measure: |count| fan_in(10_000.min(count), count) },
     Peer { row: "spawn", name: NAME, measure: spawn },
     Peer { row: "skynet", name: NAME, measure: skynet },
-    Peer { row: "wake", name: NAME, measure: wake },
+    Peer { row: "create", name: NAME, measure: |count| parked(count).create },
+    Peer { row: "wake", name: NAME, measure: |count| parked(count).wake },
+    Peer { row: "wake-random", name: NAME, measure: |count| parked(count).wake_at_random },
     Peer { row: "sleepers", name: NAME, measure: sleepers },
     Peer { row: "hold", name: NAME, measure: |count| hold(1_000, count) },
     Peer {
@@ -30,21 +36,21 @@ pub(super) const PEERS: [Peer; 12] = [
         name: NAME,
         measure: |count| ping_pong(count, Some(Duration::from_secs(1))),
     },
+    Peer { row: "select-name-10", name: NAME, measure: |count| select(By::Name, 10, count) },
+    Peer { row: "select-sender-10", name: NAME, measure: |count| select(By::Sender, 10, count) },
+    Peer { row: "select-both-10", name: NAME, measure: |count| select(By::Both, 10, count) },
+    Peer { row: "select-name-1k", name: NAME, measure: |count| select(By::Name, 1_000, count) },
+    Peer { row: "select-sender-1k", name: NAME, measure: |count| select(By::Sender, 1_000, count) },
+    Peer { row: "select-both-1k", name: NAME, measure: |count| select(By::Both, 1_000, count) },
+    Peer { row: "select-name-100k", name: NAME, measure: |count| select(By::Name, 100_000, count) },
+    Peer {
+        row: "select-sender-100k",
+        name: NAME,
+        measure: |count| select(By::Sender, 100_000, count),
+    },
+    Peer { row: "select-both-100k", name: NAME, measure: |count| select(By::Both, 100_000, count) },
+    Peer { row: "mm1", name: NAME, measure: mm1 },
 ];
-
-/// A counter without a locked instruction: there is one thread.
-#[derive(Clone, Default)]
-struct Counter(Arc<AtomicU64>);
-
-impl Counter {
-    fn add(&self, number: u64) {
-        self.0.store(self.get() + number, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 fn block_on<F: Future>(main: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -268,33 +274,61 @@ fn subtree(first: u64, leaves: u64) -> std::pin::Pin<Box<dyn Future<Output = u64
     })
 }
 
-fn wake(count: u64) -> f64 {
+#[derive(Default)]
+struct Parked {
+    create: f64,
+    wake: f64,
+    wake_at_random: f64,
+}
+
+fn parked(count: u64) -> Parked {
     let sum = Counter::default();
-    let nanos = block_on(async {
+    let total = sum.clone();
+    let mut took = Parked::default();
+    block_on(async {
         let mut inboxes = Vec::new();
-        for _ in 0..count {
-            let (sender, mut inbox) = unbounded_channel::<u64>();
-            let sum = sum.clone();
-            tokio::spawn(async move {
-                while let Some(number) = inbox.recv().await {
-                    sum.add(number);
-                }
-            });
-            inboxes.push(sender);
-        }
-        yield_now().await;
-        time_async(async {
-            for (number, inbox) in inboxes.iter().enumerate() {
-                inbox.send(number as u64).expect("it waits");
+        took.create = time_async(async {
+            for _ in 0..count {
+                let (sender, mut inbox) = unbounded_channel::<u64>();
+                let sum = sum.clone();
+                tokio::spawn(async move {
+                    while let Some(number) = inbox.recv().await {
+                        sum.add(number);
+                    }
+                });
+                inboxes.push((inboxes.len() as u64 + 1, sender));
             }
-            while sum.get() < sum_below(count) {
-                yield_now().await;
-            }
+            yield_now().await;
         })
-        .await
+        .await;
+        took.wake = wake_all(&inboxes, &total).await;
+        let mut stream = Stream::derive(12, StreamKind::Workload, 0);
+        for last in (1..inboxes.len()).rev() {
+            let other = stream.below(last as u64 + 1);
+            inboxes.swap(last, usize::try_from(other).expect("it is at most last"));
+        }
+        took.wake_at_random = wake_all(&inboxes, &total).await;
     });
-    assert_eq!(sum.get(), sum_below(count));
-    nanos / count as f64
+    // Each task adds what it is sent: its own number, twice.
+    assert_eq!(sum.get(), count * (count + 1));
+    for nanos in [&mut took.create, &mut took.wake, &mut took.wake_at_random] {
+        *nanos /= count as f64;
+    }
+    took
+}
+
+/// Until all have added their numbers.
+async fn wake_all(inboxes: &[(u64, UnboundedSender<u64>)], sum: &Counter) -> f64 {
+    let expected = sum.get() + sum_below(inboxes.len() as u64 + 1);
+    time_async(async {
+        for (number, inbox) in inboxes {
+            inbox.send(*number).expect("it waits");
+        }
+        while sum.get() < expected {
+            yield_now().await;
+        }
+    })
+    .await
 }
 
 /// Tokio's timers tell milliseconds apart, no more.
@@ -345,4 +379,113 @@ fn hold(tasks: u64, count: u64) -> f64 {
     });
     assert_eq!(woke.get(), tasks * rounds);
     nanos / (tasks * rounds) as f64
+}
+
+/// What a receive asks for.
+#[derive(Clone, Copy)]
+enum By {
+    Name,
+    Sender,
+    Both,
+}
+
+struct Message {
+    name: &'static str,
+    sender: u64,
+    number: u64,
+}
+
+/// Receives from a channel, selectively: what nobody has asked for yet is kept, in order.
+struct Mailbox {
+    channel: UnboundedReceiver<Message>,
+    kept: VecDeque<Message>,
+}
+
+impl Mailbox {
+    async fn receive(&mut self, wanted: impl Fn(&Message) -> bool) -> Message {
+        let kept = self.kept.iter().position(&wanted).and_then(|at| self.kept.remove(at));
+        if let Some(message) = kept {
+            return message;
+        }
+        loop {
+            let message = self.channel.recv().await.expect("it is sent");
+            if wanted(&message) {
+                return message;
+            }
+            self.kept.push_back(message);
+        }
+    }
+}
+
+/// It does less work behind more others, since each receive looks at all of them.
+fn select(by: By, depth: u64, count: u64) -> f64 {
+    const ME: u64 = 1;
+    const OTHER: u64 = 0;
+    let count = count.div_ceil(depth.div_ceil(10)).max(10);
+    let sum = Counter::default();
+    let total = sum.clone();
+    let nanos = block_on(async move {
+        let (sender, channel) = unbounded_channel();
+        for i in 0..depth {
+            // Of those asked for by both, half have the name and half the sender.
+            let (name, from) = match by {
+                By::Both if i < depth / 2 => ("other", ME),
+                By::Both => ("ping", OTHER),
+                By::Name | By::Sender => ("other", OTHER),
+            };
+            let other = Message { name, sender: from, number: i };
+            sender.send(other).expect("it receives");
+        }
+        let wanted = move |message: &Message| match by {
+            By::Name => message.name == "ping",
+            By::Sender => message.sender == ME,
+            By::Both => message.name == "ping" && message.sender == ME,
+        };
+        let mut mailbox = Mailbox { channel, kept: VecDeque::new() };
+        let send = move |number| sender.send(Message { name: "ping", sender: ME, number });
+        let task = tokio::spawn(async move {
+            // The first receive has them all in the mailbox.
+            send(0).expect("it receives");
+            total.add(mailbox.receive(wanted).await.number);
+            time_async(async {
+                for i in 1..=count {
+                    send(i).expect("it receives");
+                    total.add(mailbox.receive(wanted).await.number);
+                }
+            })
+            .await
+        });
+        task.await.expect("it ends")
+    });
+    assert_eq!(sum.get(), sum_below(count + 1));
+    nanos / count as f64
+}
+
+/// Times are whole milliseconds, as in `hold`.
+fn mm1(count: u64) -> f64 {
+    let (served, sojourn) = (Counter::default(), Counter::default());
+    let (nanos, expected) = time(|| {
+        block_on_paused(async {
+            let (server, start) = (Arc::new(Semaphore::new(1)), Instant::now());
+            let mut customers = Customers::new(count, 1_000.0);
+            for customer in customers.by_ref() {
+                let arrival = start + Duration::from_millis(customer.arrival);
+                tokio::time::sleep_until(arrival).await;
+                let (server, served, sojourn) = (server.clone(), served.clone(), sojourn.clone());
+                tokio::spawn(async move {
+                    let _turn = server.acquire().await.expect("it is open");
+                    tokio::time::sleep(Duration::from_millis(customer.service)).await;
+                    served.add(1);
+                    sojourn.add(arrival.elapsed().as_millis() as u64);
+                });
+            }
+            while served.get() < count {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            customers.sojourn
+        })
+    });
+    assert_eq!(served.get(), count);
+    assert_eq!(sojourn.get(), expected);
+    nanos / count as f64
 }

@@ -180,7 +180,7 @@ fn received(stack: &mut Stack<'_>, current: &Current, event: &Event, shape: Shap
     };
     let record = &current.record;
     if event.kind == EventKind::Sent {
-        record.sender.set(Some(event.sender));
+        record.set_sender(event.sender);
     }
     if let Some(token) = event.token {
         record.rare().request =

@@ -63,7 +63,7 @@ const CALLS: [Call; 57] = [
         Shape::Plain,
     ),
     Call("call", call, Shape::Received),
-    Call("sender", |a| Err(Fault::Known(a.record.sender.get())), Shape::Plain),
+    Call("sender", |a| Err(Fault::Known(a.record.sender())), Shape::Plain),
     Call("reply", reply, Shape::Sent),
     Call("register", |a| Ok(Trap::Register { name: a.name(0)? }), Shape::Sent),
     Call("unregister", |a| Ok(Trap::Unregister { name: a.name(0)? }), Shape::Plain),

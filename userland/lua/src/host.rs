@@ -28,11 +28,19 @@ use crate::state::{State, Tenant, chunk_name};
 #[derive(Clone)]
 pub struct LuaHost(Rc<Host>);
 
+/// A file that was read.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) text: Rc<[u8]>,
+    /// The folder that it is in, one for all processes that it starts.
+    folder: Option<Rc<PathBuf>>,
+}
+
 /// The states and the files read so far.
 pub(crate) struct Host {
     settings: LuaSettings,
     states: RefCell<Vec<Weak<State>>>,
-    sources: RefCell<BTreeMap<PathBuf, Rc<[u8]>>>,
+    sources: RefCell<BTreeMap<PathBuf, Source>>,
     me: Weak<Host>,
 }
 
@@ -70,7 +78,8 @@ impl LuaHost {
         folder: Option<&Path>,
         args: Vec<Value>,
     ) -> Result<Program, LuaError> {
-        self.0.program(name, &source.into(), folder.map(Rc::from), args)
+        let folder = folder.map(|folder| Rc::new(folder.to_path_buf()));
+        self.0.program(name, &source.into(), folder, args)
     }
 
     /// How many Lua states there are now.
@@ -94,21 +103,20 @@ impl fmt::Debug for LuaHost {
 impl Host {
     pub(crate) fn load(&self, path: &Path, args: Vec<Value>) -> Result<Program, LuaError> {
         let source = self.source(path)?;
-        let folder = path.parent().map(Rc::from);
-        self.program(&chunk_name(path), &source, folder, args)
+        self.program(&chunk_name(path), &source.text, source.folder, args)
     }
 
-    /// The text of a file, read once.
-    pub(crate) fn source(&self, path: &Path) -> Result<Rc<[u8]>, LuaError> {
+    /// A file, read once.
+    pub(crate) fn source(&self, path: &Path) -> Result<Source, LuaError> {
         if let Some(source) = self.sources.borrow().get(path) {
             return Ok(source.clone());
         }
-        let source: Rc<[u8]> = std::fs::read(path)
-            .map_err(|error| LuaError::Unreadable {
-                path: path.to_path_buf(),
-                reason: error.to_string(),
-            })?
-            .into();
+        let text = std::fs::read(path).map_err(|error| LuaError::Unreadable {
+            path: path.to_path_buf(),
+            reason: error.to_string(),
+        })?;
+        let folder = path.parent().map(|folder| Rc::new(folder.to_path_buf()));
+        let source = Source { text: text.into(), folder };
         self.sources.borrow_mut().insert(path.to_path_buf(), source.clone());
         Ok(source)
     }
@@ -117,7 +125,7 @@ impl Host {
         &self,
         name: &str,
         source: &Rc<[u8]>,
-        folder: Option<Rc<Path>>,
+        folder: Option<Rc<PathBuf>>,
         args: Vec<Value>,
     ) -> Result<Program, LuaError> {
         let tenant = self.tenant()?;

@@ -183,7 +183,7 @@ fn module(
     let file = format!("{}.lua", name.replace('.', "/"));
     let found = host::inside(folder, &file)
         .and_then(|path| Ok((host.source(&path)?, path)))
-        .and_then(|(source, path)| state.chunk(&crate::state::chunk_name(&path), &source));
+        .and_then(|(source, path)| state.chunk(&crate::state::chunk_name(&path), &source.text));
     Ok(match found {
         Ok(chunk) => (Some(state.function(chunk)), None),
         Err(error) => (None, Some(format!("no module '{name}': {error}"))),
@@ -215,7 +215,7 @@ fn fork(
         Err(error) => return Ok((Value::Nil, Some(error.to_string()))),
     };
     let name = name.map_or(Name::short("fork"), |name| Name::from(&name.as_bytes()[..]));
-    let start = Start { folder: record.folder.clone(), main: Main::Fork(image) };
+    let start = Start { folder: record.folder.clone(), main: Main::Fork(Box::new(image)) };
     let process = LuaProcess::new(tenant, start);
     Ok(ready(record, name, Program::stepped(process)))
 }

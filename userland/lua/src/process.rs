@@ -1,34 +1,34 @@
 use std::panic::resume_unwind;
-use std::path::Path;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use hothouse_abi::{Body, ExitStatus, Gate, Resume, Signal, Step, Trap, Value as Data};
-use mlua::{Function, MultiValue, Thread, Value};
+use mlua::{Function, Table, Thread, Value};
+use smallvec::SmallVec;
 
 use crate::context::Current;
 use crate::failure::{EXHAUSTED, Failure, MEMORY};
 use crate::fork::Image;
-use crate::raw::{self, Resumed};
+use crate::raw::{self, Args, Resumed};
 use crate::record::Record;
 use crate::state::{State, Tenant};
 
 /// A Lua program as the kernel runs it: layers of coroutines, a handler's over what it interrupted.
 pub(crate) struct LuaProcess {
     // invariant: handles into the Lua state are dropped before the tenant.
-    layers: Vec<Layer>,
+    // Most processes never have more than one layer.
+    layers: SmallVec<[Layer; 1]>,
     record: Option<Rc<Record>>,
     start: Option<Box<Start>>,
-    /// How the main coroutine ended; `None`: without a value, or not yet.
-    status: Option<Box<ExitStatus>>,
     tenant: Tenant,
 }
 
-const _: () = assert!(size_of::<LuaProcess>() <= 56);
+const _: () = assert!(size_of::<LuaProcess>() <= 72);
 
 /// What a process starts with.
 pub(crate) struct Start {
     /// Where it looks for files.
-    pub(crate) folder: Option<Rc<Path>>,
+    pub(crate) folder: Option<Rc<PathBuf>>,
     pub(crate) main: Main,
 }
 
@@ -37,7 +37,7 @@ pub(crate) enum Main {
     /// A compiled file.
     Chunk { chunk: usize, args: Vec<Data> },
     /// The copy that a fork made.
-    Fork(Image),
+    Fork(Box<Image>),
 }
 
 /// What the next answer is for.
@@ -75,11 +75,13 @@ enum Kind {
 impl LuaProcess {
     pub(crate) fn new(tenant: Tenant, start: Start) -> LuaProcess {
         let start = Some(Box::new(start));
-        LuaProcess { layers: Vec::new(), record: None, start, status: None, tenant }
+        LuaProcess { layers: SmallVec::new(), record: None, start, tenant }
     }
 
     fn status(&self) -> ExitStatus {
-        self.status.as_deref().cloned().unwrap_or(ExitStatus::Exited(Data::Nil))
+        let record = self.record.as_deref();
+        let status = record.and_then(|record| record.rare_if(|rare| rare.status.clone()));
+        status.unwrap_or(ExitStatus::Exited(Data::Nil))
     }
 
     fn state(&self) -> Rc<State> {
@@ -108,7 +110,7 @@ impl LuaProcess {
                     record.in_hooks.set(true);
                     state.context.budget.refill();
                     let hooks = state.prelude.run_hooks.clone();
-                    self.push(state, hooks, Kind::Hooks, &[])
+                    self.push(state, hooks, Kind::Hooks, Args::default())
                 }
                 Resume::Unwind => return self.unwind(state, record),
                 answer => self.answered(state, record, answer),
@@ -123,24 +125,24 @@ impl LuaProcess {
 
     fn begin(&mut self, state: &State, record: &Rc<Record>) -> Next {
         let main = self.start.take().map(|start| start.main);
-        let made = state.with_head_room(|lua| -> mlua::Result<(Function, MultiValue)> {
+        type Called<'a> = (Function, Option<&'a Table>, Vec<Value>);
+        let made = state.with_head_room(|lua| -> mlua::Result<Called<'_>> {
             match main {
                 Some(Main::Chunk { chunk, args }) => {
-                    let mut values = MultiValue::with_capacity(args.len() + 1);
-                    values.push_back(Value::Table(record.globals.clone()));
-                    for arg in &args {
-                        values.push_back(raw::value_of(lua, arg)?);
-                    }
-                    Ok((state.function(chunk), values))
+                    let args: mlua::Result<_> =
+                        args.iter().map(|arg| raw::value_of(lua, arg)).collect();
+                    Ok((state.function(chunk), Some(&record.globals), args?))
                 }
-                Some(Main::Fork(image)) => image.decode(state, record),
+                Some(Main::Fork(image)) => {
+                    let (function, args) = image.decode(state, record)?;
+                    Ok((function, None, args.into_iter().collect()))
+                }
                 None => Err(mlua::Error::runtime("the program was started twice")),
             }
         });
         match made {
-            Ok((function, args)) => {
-                let args: Vec<Value> = args.into_iter().collect();
-                self.push(state, function, Kind::Main, &args)
+            Ok((function, globals, args)) => {
+                self.push(state, function, Kind::Main, Args { globals, others: &args })
             }
             Err(error) => self.failed(state, record, Kind::Main, Failure::of_error(&error)),
         }
@@ -148,15 +150,14 @@ impl LuaProcess {
 
     fn handler(&mut self, state: &State, kind: Kind, signal: Signal) -> Next {
         let handle = state.prelude.handle.clone();
-        self.push(state, handle, kind, &[Value::Integer(signal.number().into())])
+        let others = &[Value::Integer(signal.number().into())];
+        self.push(state, handle, kind, Args { globals: None, others })
     }
 
     /// Starts a coroutine over what there is.
-    fn push(&mut self, state: &State, function: Function, kind: Kind, args: &[Value]) -> Next {
+    fn push(&mut self, state: &State, function: Function, kind: Kind, args: Args<'_>) -> Next {
         match state.with_head_room(|lua| lua.create_thread(function)) {
             Ok(thread) => {
-                // Most processes never have more than one layer.
-                self.layers.reserve_exact(1);
                 self.layers.push(Layer::Lua { thread, kind, expects: false });
                 self.step(state, args)
             }
@@ -184,7 +185,7 @@ impl LuaProcess {
             if *expects {
                 state.context.put_answer(answer);
             }
-            return self.step(state, &[]);
+            return self.step(state, Args::default());
         }
         let Some(layer) = self.layers.pop() else { return Next::Ended };
         let trap = match layer {
@@ -212,7 +213,7 @@ impl LuaProcess {
 
     /// Runs the innermost coroutine until it yields or ends.
     #[inline(always)]
-    fn step(&mut self, state: &State, args: &[Value]) -> Next {
+    fn step(&mut self, state: &State, args: Args<'_>) -> Next {
         let Some(Layer::Lua { thread, expects, .. }) = self.layers.last_mut() else {
             return Next::Ended;
         };
@@ -261,7 +262,9 @@ impl LuaProcess {
     fn returned(&mut self, kind: Kind, value: Data) -> Next {
         match kind {
             Kind::Main => {
-                self.status = Some(Box::new(ExitStatus::Exited(value)));
+                if let (Some(record), false) = (&self.record, value == Data::Nil) {
+                    record.rare().status = Some(ExitStatus::Exited(value));
+                }
                 self.layers.push(Layer::End);
             }
             Kind::Handler(_) => self.layers.push(Layer::SigReturn),
@@ -287,7 +290,7 @@ impl LuaProcess {
             Kind::Handler(_) if !fatal => self.layers.push(Layer::SigReturn),
             Kind::LateHandler if !fatal => {}
             _ => {
-                self.status = Some(Box::new(ExitStatus::Failed(message)));
+                record.rare().status = Some(ExitStatus::Failed(message));
                 self.close_layers(state, record);
                 self.layers.push(Layer::End);
             }

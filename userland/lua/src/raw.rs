@@ -5,6 +5,7 @@
 
 mod call;
 mod hook;
+mod primitive;
 mod resume;
 mod stack;
 
@@ -12,7 +13,8 @@ use mlua::{Lua, LuaOptions, StdLib};
 
 pub(crate) use call::{Then, bind, call_function};
 pub(crate) use hook::Hook;
-pub(crate) use resume::{Resumed, resume};
+pub(crate) use primitive::{find_function, keys_function, match_function, search_function};
+pub(crate) use resume::{Args, Resumed, resume};
 pub(crate) use stack::{Item, Slot, Stack, StackFull, value_of};
 
 /// A Lua state with the standard libraries that the prelude needs, `debug` among them.

@@ -1,18 +1,19 @@
-use std::cell::{Cell, RefCell, RefMut};
-use std::path::Path;
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
+use std::path::PathBuf;
 use std::rc::Rc;
 
-use hothouse_abi::{Name, Pid, Program, Signal, Span, Token};
+use hothouse_abi::{ExitStatus, Name, Pid, Program, Signal, Span, Token};
 use mlua::Table;
 
 /// What the Lua side knows of one process, apart from its coroutine.
 pub(crate) struct Record {
     /// The folder in which `require` and `start` look for files.
-    pub(crate) folder: Option<Rc<Path>>,
+    pub(crate) folder: Option<Rc<PathBuf>>,
     /// The table of its global variables.
     pub(crate) globals: Table,
-    /// Who sent the event received last.
-    pub(crate) sender: Cell<Option<Pid>>,
+    sender: Cell<Pid>,
+    /// Whether it has received an event, so that there is a sender.
+    has_sender: Cell<bool>,
     /// Its stack is being closed: traps don't park.
     pub(crate) unwinding: Cell<bool>,
     /// It has exit hooks that have not run.
@@ -21,14 +22,16 @@ pub(crate) struct Record {
     pub(crate) in_hooks: Cell<bool>,
     /// Whether the process did what has no order, and whether that was an error.
     pub(crate) warned: Cell<Option<bool>>,
-    rare: RefCell<Option<Box<Rare>>>,
+    rare: OnceCell<Box<RefCell<Rare>>>,
 }
 
-const _: () = assert!(size_of::<Record>() <= 80);
+const _: () = assert!(size_of::<Record>() <= 56);
 
 /// What most processes never need.
 #[derive(Default)]
 pub(crate) struct Rare {
+    /// How the main coroutine ended; `None`: without a value, or not yet.
+    pub(crate) status: Option<ExitStatus>,
     /// Handlers, exit hooks, loaded modules and the like, once there are any.
     pub(crate) shelf: Option<Table>,
     /// The request received last.
@@ -54,26 +57,37 @@ pub(crate) struct Request {
 }
 
 impl Record {
-    pub(crate) fn new(folder: Option<Rc<Path>>, globals: Table) -> Record {
+    pub(crate) fn new(folder: Option<Rc<PathBuf>>, globals: Table) -> Record {
         Record {
             folder,
             globals,
-            sender: Cell::new(None),
+            sender: Cell::new(Pid::KERNEL),
+            has_sender: Cell::new(false),
             unwinding: Cell::new(false),
             has_hooks: Cell::new(false),
             in_hooks: Cell::new(false),
             warned: Cell::new(None),
-            rare: RefCell::default(),
+            rare: OnceCell::new(),
         }
     }
 
     pub(crate) fn rare(&self) -> RefMut<'_, Rare> {
-        RefMut::map(self.rare.borrow_mut(), |rare| &mut **rare.get_or_insert_default())
+        self.rare.get_or_init(Box::default).borrow_mut()
     }
 
     /// The rare part, where its absence means that there is nothing of the kind.
     pub(crate) fn rare_if<T: Default>(&self, read: impl FnOnce(&mut Rare) -> T) -> T {
-        self.rare.borrow_mut().as_deref_mut().map(read).unwrap_or_default()
+        self.rare.get().map(|rare| read(&mut rare.borrow_mut())).unwrap_or_default()
+    }
+
+    /// Who sent the event received last.
+    pub(crate) fn sender(&self) -> Option<Pid> {
+        self.has_sender.get().then(|| self.sender.get())
+    }
+
+    pub(crate) fn set_sender(&self, sender: Pid) {
+        self.sender.set(sender);
+        self.has_sender.set(true);
     }
 
     pub(crate) fn is_doomed(&self) -> bool {

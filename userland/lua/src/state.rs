@@ -1,6 +1,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
 use mlua::chunk::ChunkMode;
@@ -169,7 +169,7 @@ impl State {
     /// # Errors
     ///
     /// A memory error.
-    pub(crate) fn new_record(&self, folder: Option<Rc<Path>>) -> mlua::Result<Record> {
+    pub(crate) fn new_record(&self, folder: Option<Rc<PathBuf>>) -> mlua::Result<Record> {
         let globals = self.lua.create_table()?;
         globals.raw_set("_G", &globals)?;
         globals.set_metatable(Some(self.prelude.globals.clone()))?;

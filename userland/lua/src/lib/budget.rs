@@ -24,8 +24,9 @@ impl BudgetExhausted {
 #[derive(Clone, Debug)]
 pub(crate) struct Budget(Rc<Account>);
 
+/// What the clones of a budget share.
 #[derive(Debug)]
-struct Account {
+pub(crate) struct Account {
     limit: Cell<u64>,
     left: Cell<u64>,
     exhausted: Cell<bool>,
@@ -48,22 +49,17 @@ impl Budget {
     /// [`BudgetExhausted`] if there are not as many left; then none are left.
     #[inline]
     pub(crate) fn charge(&self, steps: u64) -> Result<()> {
-        match self.0.left.get().checked_sub(steps) {
-            Some(left) => {
-                self.0.left.set(left);
-                Ok(())
-            }
-            None => {
-                self.0.left.set(0);
-                self.0.exhausted.set(true);
-                Err(Error::external(BudgetExhausted))
-            }
-        }
+        if self.0.take(steps) { Ok(()) } else { Err(Error::external(BudgetExhausted)) }
     }
 
     /// The steps left.
     pub(crate) fn left(&self) -> u64 {
-        self.0.left.get()
+        self.0.left()
+    }
+
+    /// Where the account is, as long as a clone of the budget lives.
+    pub(crate) fn account(&self) -> *const Account {
+        Rc::as_ptr(&self.0)
     }
 
     /// Whether a charge ever failed since the last [`clear`](Self::clear).
@@ -82,5 +78,23 @@ impl Budget {
         self.0.limit.set(limit);
         self.0.exhausted.set(false);
         self.refill();
+    }
+}
+
+impl Account {
+    /// Takes `steps` out. Returns false if there are not as many left; then none are left.
+    #[inline]
+    pub(crate) fn take(&self, steps: u64) -> bool {
+        let left = self.left.get().checked_sub(steps);
+        self.left.set(left.unwrap_or(0));
+        if left.is_none() {
+            self.exhausted.set(true);
+        }
+        left.is_some()
+    }
+
+    /// The steps left.
+    pub(crate) fn left(&self) -> u64 {
+        self.left.get()
     }
 }

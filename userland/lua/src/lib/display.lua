@@ -52,6 +52,7 @@ check.display = display
 
 function base.tostring(...)
   local value = ...
+  if type(value) == "number" then return rawtostring(value) end
   if value == nil and select("#", ...) == 0 then
     error("bad argument #1 to 'tostring' (value expected)", 2)
   end

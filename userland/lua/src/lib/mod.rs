@@ -2,8 +2,8 @@
 //!
 //! Whatever may call back into a program (`table.sort`, `string.gsub`, `__tostring`) is written in
 //! Lua, so that the callback can park; what loops over bytes is written in Rust and counts its steps
-//! against a [`Budget`]. No error leaves Rust as an error object: the Rust side hands back a message
-//! and the Lua side raises it as text, with the position of the program's own line.
+//! against a [`Budget`]. Errors are texts with the position of the program's own line: most
+//! of the Rust side hands back a message, and the Lua side raises it.
 
 mod budget;
 mod freeze;
@@ -19,10 +19,14 @@ mod table_tests;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use budget::{Budget, BudgetExhausted};
+pub(crate) use budget::{Account, Budget, BudgetExhausted};
 pub(crate) use freeze::freeze;
+pub(crate) use pattern::{Capture, Matcher};
+pub(crate) use strings::{Found, How, seek};
 
 use mlua::{Error, Function, Lua, LuaString, Result, Table, Value};
+
+use crate::raw;
 
 /// The parts that are written in Lua, in order of loading: each gets Lua's own libraries, the
 /// primitives, the helpers, and the table whose functions it replaces.
@@ -79,6 +83,7 @@ fn primitives(
 ) -> Result<Table> {
     let prim = lua.create_table()?;
     strings::primitives(lua, &prim, budget)?;
+    prim.raw_set("keys", raw::keys_function(lua, budget)?)?;
     let account = budget.clone();
     prim.raw_set("charge", lua.create_function(move |_, steps: u64| account.charge(steps))?)?;
     let metafields = |_: &Lua, (table, a, b): (Table, LuaString, Option<LuaString>)| {

@@ -8,6 +8,7 @@ local error, type, select, mathtype = std.error, std.type, std.select, std.math.
 local getmetatable, rawequal, tointeger = std.getmetatable, std.rawequal, std.math.tointeger
 local NONE = {}
 local frozen, metafields, warn, charge = prim.frozen, prim.metafields, prim.warn, prim.charge
+local collect = prim.keys
 
 -- Sorts keys[1..count], all numbers or all strings.
 local function arrange(keys, count)
@@ -60,6 +61,12 @@ end
 
 -- The keys of a table other than 1 to run, in order, and their number; level is that of errors.
 local function snapshot(t, run, level)
+  local own, size = collect(t, run)
+  if size == 0 then return NONE, 0 end
+  if size then
+    if size > 8 then arrange(own, size) end
+    return own, size
+  end
   local key, i = next(t), 1
   while i <= run and key == i do
     key = next(t, i)

@@ -78,6 +78,21 @@ impl<'a> Matcher<'a> {
         Matcher { subject, pattern, captures, level: 0, depth: 0, steps: 0, limit }
     }
 
+    pub(super) fn subject(&self) -> &'a [u8] {
+        self.subject
+    }
+
+    pub(super) fn pattern(&self) -> &'a [u8] {
+        self.pattern
+    }
+
+    /// Takes a leading `^` off the pattern. Returns whether there was one.
+    pub(super) fn strip_anchor(&mut self) -> bool {
+        let rest = self.pattern.strip_prefix(b"^");
+        self.pattern = rest.unwrap_or(self.pattern);
+        rest.is_some()
+    }
+
     /// The steps taken so far.
     pub(crate) fn steps(&self) -> u64 {
         self.steps

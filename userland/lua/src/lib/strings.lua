@@ -2,16 +2,14 @@
 -- called from here, so that they may park.
 local std, prim, check, base = ...
 local error, type, select, pcall = std.error, std.type, std.select, std.pcall
-local rawtostring, tointeger, charge = std.tostring, std.math.tointeger, prim.charge
-local pfind, pmatch, next_match, replace = prim.find, prim.match, prim.next_match, prim.replace
+local rawtostring, charge = std.tostring, prim.charge
+local tointeger = std.math.tointeger
+local search, replace = prim.search, prim.replace
 local str, integer, finish, display = check.string, check.integer, check.finish, check.display
 local concat, pack, unpack = std.table.concat, std.table.pack, std.table.unpack
 local lib, own = base.string, std.string
 local find, sub, format, byte, rep = own.find, own.sub, own.format, own.byte, own.rep
 local packed, unpacked = own.pack, own.unpack
-
--- The longest string in which a plain search is not charged for.
-local SHORT = 1000
 
 -- Raises the message of a faulty pattern in the program.
 local function fault(message, level)
@@ -26,41 +24,16 @@ local function offset(init, n)
   return n + init
 end
 
-local function found(start, ...)
-  if start then return start, ... end
-  if start == nil then return nil end
-  fault((...), 2)
+-- How to search, see strings.rs.
+local ANCHOR, WHOLE, FIRST = 2, 4, 8
+local MATCH = ANCHOR | WHOLE
+
+-- Searches again where search could not end, for the error.
+local function fail(level, ...)
+  fault(prim.fault(...) or "stack overflow", level + 1)
 end
 
-function lib.find(s, pattern, init, plain)
-  if type(s) ~= "string" then s = str(s, 1, "find") end
-  if type(pattern) ~= "string" then pattern = str(pattern, 2, "find") end
-  local from = 0
-  if init ~= nil then
-    from = offset(integer(init, 3, "find"), #s)
-    if from > #s then return nil end
-  end
-  -- In a short string a plain search is over before it could be counted.
-  if plain and #s <= SHORT then return find(s, pattern, from + 1, true) end
-  return found(pfind(s, pattern, from, plain and true or false))
-end
-
-local function matched(status, ...)
-  if status then return ... end
-  if status == nil then return nil end
-  fault((...), 2)
-end
-
-function lib.match(s, pattern, init)
-  if type(s) ~= "string" then s = str(s, 1, "match") end
-  if type(pattern) ~= "string" then pattern = str(pattern, 2, "match") end
-  local from = 0
-  if init ~= nil then
-    from = offset(integer(init, 3, "match"), #s)
-    if from > #s then return nil end
-  end
-  return matched(pmatch(s, pattern, from))
-end
+lib.find, lib.match = prim.find, prim.match
 
 function lib.gmatch(s, pattern, init)
   if type(s) ~= "string" then s = str(s, 1, "gmatch") end
@@ -76,11 +49,11 @@ function lib.gmatch(s, pattern, init)
       from = #s + 1
       return nil
     end
-    fault(stop, 2)
+    fail(2, s, pattern, from, except, WHOLE)
   end
   return function()
     if from > #s then return nil end
-    return advance(next_match(s, pattern, from, except, false, false))
+    return advance(search(s, pattern, from, except, WHOLE))
   end
 end
 
@@ -97,11 +70,11 @@ end
 -- gsub with a table or a function.
 local function substitute(s, pattern, kind, by, most)
   local anchored = byte(pattern) == 94
-  if anchored then pattern = sub(pattern, 2) end
+  local how = kind == "table" and MATCH | FIRST or MATCH
   local parts, used, count, from, except = {}, 0, 0, 0, nil
   local function take(start, stop, ...)
     if start == nil then return false end
-    if not start then fault(stop, 4) end
+    if not start then fail(4, s, pattern, from, except, how) end
     if start > from then
       used = used + 1
       parts[used] = sub(s, from + 1, start)
@@ -113,7 +86,7 @@ local function substitute(s, pattern, kind, by, most)
     return true
   end
   while count < most do
-    local more = take(next_match(s, pattern, from, except, anchored, kind == "table"))
+    local more = take(search(s, pattern, from, except, how))
     if not more or anchored then break end
   end
   if count == 0 then return s, 0 end
@@ -165,8 +138,17 @@ local function prepare(text, args)
   end
 end
 
+local PLAIN_KINDS = { string = true, number = true }
+
 function lib.format(text, ...)
   if type(text) ~= "string" then text = str(text, 1, "format") end
+  local count = select("#", ...)
+  if count < 3 and not find(text, "p", 1, true) then
+    local one, two = ...
+    if (count < 1 or PLAIN_KINDS[type(one)]) and (count < 2 or PLAIN_KINDS[type(two)]) then
+      return finish("format", pcall(format, text, ...))
+    end
+  end
   local args = pack(...)
   local simple = not find(text, "p", 1, true)
   for i = 1, args.n do
@@ -189,22 +171,32 @@ function lib.rep(s, n, separator)
   if n <= 0 or size == 0 then return "" end
   if n > LONGEST // size then error("resulting string too large", 2) end
   if n * size > 256 then charge(n + n * size // 32) end
-  return finish("rep", pcall(rep, s, n, separator))
+  return rep(s, n, separator)
 end
 
--- A function whose time grows with the strings that it is given, charged for them.
-local function charged(library, from, name, share)
-  local original = from[name]
-  library[name] = function(s, ...)
-    if type(s) == "string" and #s > 256 then charge(#s // share) end
+-- A function whose time grows with the string that it is given, charged for it. Given a string it
+-- raises no error but that of memory.
+local function charged(name)
+  local original = own[name]
+  lib[name] = function(s, ...)
+    if type(s) == "string" then
+      if #s > 256 then charge(#s // 4) end
+      return original(s)
+    end
     return finish(name, pcall(original, s, ...))
   end
 end
 
-charged(lib, own, "lower", 4)
-charged(lib, own, "upper", 4)
-charged(lib, own, "reverse", 4)
-charged(lib, own, "packsize", 1)
+charged("lower")
+charged("upper")
+charged("reverse")
+
+local packsize = own.packsize
+
+function lib.packsize(form, ...)
+  if type(form) == "string" and #form > 256 then charge(#form) end
+  return finish("packsize", pcall(packsize, form, ...))
+end
 
 -- Charges for the bytes first to last of a string, if they are many.
 local function charge_span(s, first, last)

@@ -1,12 +1,13 @@
 //! What the string library needs from Rust: matching, replacing and splitting by patterns.
 //!
-//! Each function answers `false, message` for a faulty pattern, and raises
-//! [`BudgetExhausted`] when the steps run out.
+//! Searches run on Lua's stack (raw/primitive.rs), and again here for the error if there is one: a
+//! message for a faulty pattern, [`BudgetExhausted`] when the steps run out.
 
 use mlua::{Error, IntoLua, Lua, LuaString, MultiValue, Result, Table, Value};
 
-use super::pattern::{Capture, Fault, Matcher};
-use super::{Budget, BudgetExhausted};
+use super::pattern::{Fault, Matcher};
+use super::{Account, Budget, BudgetExhausted};
+use crate::raw;
 
 /// Bytes that a pattern for a plain search doesn't have.
 const SPECIALS: &[u8] = b"^$*+?.([%-";
@@ -19,23 +20,20 @@ const RESULT: usize = 256 << 20;
 
 /// Puts the functions into `prim`.
 pub(super) fn primitives(lua: &Lua, prim: &Table, budget: &Budget) -> Result<()> {
+    prim.raw_set("search", raw::search_function(lua, budget)?)?;
     let account = budget.clone();
-    let find = move |lua: &Lua, (s, p, init, plain): (LuaString, LuaString, usize, bool)| {
-        find(lua, &account, &s.as_bytes(), &p.as_bytes(), init, plain)
+    type Search = (LuaString, LuaString, usize, Option<usize>, usize);
+    let fault = move |_: &Lua, (s, p, from, except, how): Search| {
+        let (s, p) = (s.as_bytes(), p.as_bytes());
+        let sought = counted(&account, &s, &p, |matcher| {
+            matcher.find_first(from, except, How::from_bits(how)).map(drop)
+        });
+        sought.map(std::result::Result::err)
     };
-    prim.raw_set("find", lua.create_function(find)?)?;
-    let account = budget.clone();
-    let matches = move |lua: &Lua, (s, p, init): (LuaString, LuaString, usize)| {
-        first_match(lua, &account, &s.as_bytes(), &p.as_bytes(), init)
-    };
-    prim.raw_set("match", lua.create_function(matches)?)?;
-    let account = budget.clone();
-    let next = move |lua: &Lua, args: (LuaString, LuaString, usize, Option<usize>, bool, bool)| {
-        let (s, p, from, except, anchored, first) = args;
-        let values = if first { Values::First } else { Values::All };
-        next_match(lua, &account, (&s.as_bytes(), &p.as_bytes()), (from, except, anchored), values)
-    };
-    prim.raw_set("next_match", lua.create_function(next)?)?;
+    let fault = lua.create_function(fault)?;
+    prim.raw_set("find", raw::find_function(lua, budget, &fault)?)?;
+    prim.raw_set("match", raw::match_function(lua, budget, &fault)?)?;
+    prim.raw_set("fault", fault)?;
     let account = budget.clone();
     let replace = move |lua: &Lua, args: (LuaString, LuaString, LuaString, i64)| {
         let (s, p, template, most) = args;
@@ -61,55 +59,88 @@ fn counted<'a, T>(
     }
 }
 
-/// The answer of a primitive: its values, nil, or `false` and a message.
-fn answer(
-    lua: &Lua,
-    outcome: std::result::Result<Option<MultiValue>, String>,
-) -> Result<MultiValue> {
-    match outcome {
-        Ok(Some(values)) => Ok(values),
-        Ok(None) => Ok(MultiValue::from_iter([Value::Nil])),
-        Err(message) => Ok(MultiValue::from_iter([Value::Boolean(false), message.into_lua(lua)?])),
-    }
-}
-
-/// A match: where it starts and ends, and its values.
-type Found<'a> = (usize, usize, Vec<Capture<'a>>);
-
-/// Which values of a match are asked for.
+/// How to search: bits that the Lua side adds up.
 #[derive(Clone, Copy)]
-enum Values {
-    /// Its captures.
-    Captures,
-    /// Its captures; if it has none, the whole of it.
-    All,
-    /// The first of those.
-    First,
-}
+pub(crate) struct How(usize);
 
-/// The values of a match.
-fn found<'a>(
-    matcher: &Matcher<'a>,
-    (start, end): (usize, usize),
-    values: Values,
-) -> std::result::Result<Found<'a>, Fault> {
-    let count = match values {
-        Values::Captures => matcher.level(),
-        Values::All => matcher.level().max(1),
-        Values::First => 1,
-    };
-    let captures = (0..count).map(|index| matcher.capture(index, start, end));
-    Ok((start, end, captures.collect::<std::result::Result<_, _>>()?))
-}
+impl How {
+    /// Text is searched for, not a pattern.
+    pub(crate) const PLAIN: How = How(1);
+    /// A leading `^` holds the match to the first place.
+    const ANCHOR: How = How(2);
+    /// A match without captures has one value, itself.
+    const WHOLE: How = How(4);
+    /// Only the first value is asked for.
+    const FIRST: How = How(8);
+    pub(crate) const FIND: How = How::ANCHOR;
+    pub(crate) const MATCH: How = How(How::ANCHOR.0 | How::WHOLE.0);
 
-fn push(lua: &Lua, to: &mut MultiValue, captures: &[Capture<'_>]) -> Result<()> {
-    for capture in captures {
-        to.push_back(match capture {
-            Capture::Text(text) => Value::String(lua.create_string(text)?),
-            Capture::Position(at) => at.into_lua(lua)?,
-        });
+    pub(crate) fn from_bits(bits: usize) -> How {
+        How(bits)
     }
-    Ok(())
+
+    pub(crate) fn bits(self) -> usize {
+        self.0
+    }
+
+    fn has(self, other: How) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// A match: the offsets of its start and end, and how many values it has.
+#[derive(Clone, Copy)]
+pub(crate) struct Found {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) values: usize,
+}
+
+/// The first match from offset `from` on that doesn't end at `except`, with its steps charged.
+///
+/// # Errors
+///
+/// If the pattern is faulty, or the steps run out.
+pub(crate) fn seek(
+    matcher: &mut Matcher<'_>,
+    account: &Account,
+    from: usize,
+    except: Option<usize>,
+    how: How,
+) -> std::result::Result<Option<Found>, Fault> {
+    let found = matcher.find_first(from, except, how);
+    if account.take(matcher.steps()) { found } else { Err(Fault::Exhausted) }
+}
+
+impl Matcher<'_> {
+    fn find_first(
+        &mut self,
+        from: usize,
+        except: Option<usize>,
+        how: How,
+    ) -> std::result::Result<Option<Found>, Fault> {
+        let pattern = self.pattern();
+        if !how.has(How::WHOLE) {
+            self.step(pattern.len() / BYTES_PER_STEP)?;
+            if how.has(How::PLAIN) || !pattern.iter().any(|byte| SPECIALS.contains(byte)) {
+                let at = find_plain(self, &self.subject()[from..], pattern)?;
+                let end = |start| start + pattern.len();
+                let start = at.map(|at| from + at);
+                return Ok(start.map(|start| Found { start, end: end(start), values: 0 }));
+            }
+        }
+        let anchored = how.has(How::ANCHOR) && self.strip_anchor();
+        let Some((start, end)) = self.search(from, anchored, except)? else { return Ok(None) };
+        let values = if how.has(How::FIRST) {
+            1
+        } else {
+            self.level().max(usize::from(how.has(How::WHOLE)))
+        };
+        for index in 0..values {
+            self.capture(index, start, end)?;
+        }
+        Ok(Some(Found { start, end, values }))
+    }
 }
 
 /// A leading `^`, and the rest.
@@ -118,42 +149,6 @@ fn anchor(pattern: &[u8]) -> (bool, &[u8]) {
         [b'^', rest @ ..] => (true, rest),
         _ => (false, pattern),
     }
-}
-
-/// `find(s, p, init, plain)`, `init` being an offset within `s`: start, end, captures.
-fn find(
-    lua: &Lua,
-    budget: &Budget,
-    subject: &[u8],
-    pattern: &[u8],
-    init: usize,
-    plain: bool,
-) -> Result<MultiValue> {
-    budget.charge((pattern.len() / BYTES_PER_STEP) as u64)?;
-    let plain = plain || !pattern.iter().any(|byte| SPECIALS.contains(byte));
-    let outcome = if plain {
-        let at = counted(budget, subject, pattern, |matcher| {
-            find_plain(matcher, &subject[init..], pattern)
-        })?;
-        at.map(|at| at.map(|at| (init + at, init + at + pattern.len(), Vec::new())))
-    } else {
-        let (anchored, pattern) = anchor(pattern);
-        counted(budget, subject, pattern, |matcher| {
-            let span = matcher.search(init, anchored, None)?;
-            span.map(|span| found(matcher, span, Values::Captures)).transpose()
-        })?
-    };
-    let outcome = match outcome {
-        Ok(Some((start, end, captures))) => {
-            let mut values =
-                MultiValue::from_iter([(start + 1).into_lua(lua)?, end.into_lua(lua)?]);
-            push(lua, &mut values, &captures)?;
-            Ok(Some(values))
-        }
-        Ok(None) => Ok(None),
-        Err(message) => Err(message),
-    };
-    answer(lua, outcome)
 }
 
 /// Where `needle` first is in `text`.
@@ -180,56 +175,6 @@ fn find_plain(
     }
     steps.step((starts - from) / BYTES_PER_STEP)?;
     Ok(None)
-}
-
-/// `match(s, p, init)`: true, captures or the whole match.
-fn first_match(
-    lua: &Lua,
-    budget: &Budget,
-    subject: &[u8],
-    pattern: &[u8],
-    init: usize,
-) -> Result<MultiValue> {
-    let (anchored, pattern) = anchor(pattern);
-    let outcome = counted(budget, subject, pattern, |matcher| {
-        let span = matcher.search(init, anchored, None)?;
-        span.map(|span| found(matcher, span, Values::All)).transpose()
-    })?;
-    let outcome = match outcome {
-        Ok(Some((_, _, captures))) => {
-            let mut values = MultiValue::from_iter([Value::Boolean(true)]);
-            push(lua, &mut values, &captures)?;
-            Ok(Some(values))
-        }
-        Ok(None) => Ok(None),
-        Err(message) => Err(message),
-    };
-    answer(lua, outcome)
-}
-
-/// `next_match(s, p, from, except, anchored, first)`: the offsets of start and end of the first match
-/// from offset `from` on that doesn't end at `except`, then its values, or the first of them only.
-fn next_match(
-    lua: &Lua,
-    budget: &Budget,
-    (subject, pattern): (&[u8], &[u8]),
-    (from, except, anchored): (usize, Option<usize>, bool),
-    values: Values,
-) -> Result<MultiValue> {
-    let outcome = counted(budget, subject, pattern, |matcher| {
-        let span = matcher.search(from, anchored, except)?;
-        span.map(|span| found(matcher, span, values)).transpose()
-    })?;
-    let outcome = match outcome {
-        Ok(Some((start, end, captures))) => {
-            let mut values = MultiValue::from_iter([start.into_lua(lua)?, end.into_lua(lua)?]);
-            push(lua, &mut values, &captures)?;
-            Ok(Some(values))
-        }
-        Ok(None) => Ok(None),
-        Err(message) => Err(message),
-    };
-    answer(lua, outcome)
 }
 
 /// `replace(s, p, template, most)`: the new string, and how many matches were replaced.
@@ -260,12 +205,8 @@ fn replace(
         out.extend_from_slice(&subject[from..]);
         Ok((out, count))
     })?;
-    let outcome = match outcome {
-        Ok((out, count)) => {
-            let text = Value::String(lua.create_string(out)?);
-            Ok(Some(MultiValue::from_iter([text, Value::Integer(count)])))
-        }
-        Err(message) => Err(message),
-    };
-    answer(lua, outcome)
+    Ok(MultiValue::from_iter(match outcome {
+        Ok((out, count)) => [Value::String(lua.create_string(out)?), Value::Integer(count)],
+        Err(message) => [Value::Boolean(false), message.into_lua(lua)?],
+    }))
 }

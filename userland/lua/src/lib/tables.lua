@@ -21,6 +21,10 @@ local function tablelike(value, first, second)
 end
 
 function lib.insert(t, ...)
+  if type(t) == "table" and getmetatable(t) == nil and select("#", ...) == 1 then
+    t[#t + 1] = (...)
+    return
+  end
   if type(t) ~= "table" and not tablelike(t, "__index", "__newindex") then
     mistyped(1, "insert", "table", t)
   end
@@ -85,6 +89,14 @@ function lib.move(from, first, last, to, into)
 end
 
 function lib.concat(t, separator, first, last)
+  if first == nil and last == nil and (separator == nil or type(separator) == "string")
+    and type(t) == "table" and getmetatable(t) == nil
+  then
+    if #t > 32 then charge(#t * 8) end
+    -- What fails is done again below, for the error.
+    local ok, text = pcall(concat, t, separator)
+    if ok then return text end
+  end
   if type(t) ~= "table" and not tablelike(t, "__index") then mistyped(1, "concat", "table", t) end
   separator = separator == nil and "" or check.string(separator, 2, "concat")
   first = integer(first, 3, "concat", 1)

@@ -105,11 +105,11 @@ end
 local LOADING = {}
 
 function base.require(name)
-  if type(name) ~= "string" then
-    error("bad argument #1 (expected string, got " .. type(name) .. ")", 2)
-  end
+  -- Looked up without a call: its frame would stay with the coroutine.
   if modules[name] then
     return modules[name]
+  elseif type(name) ~= "string" then
+    error("bad argument #1 (expected string, got " .. type(name) .. ")", 2)
   elseif name == "system" or name:sub(1, 7) == "system." then
     error("no module '" .. name .. "'; there are system.ipc, system.process and system.util", 2)
   end

@@ -1,5 +1,5 @@
 use hothouse_abi::Value as Data;
-use mlua::{Lua, Thread, Value, ffi};
+use mlua::{Lua, Table, Thread, Value, ffi};
 
 use super::Stack;
 use crate::values;
@@ -15,8 +15,17 @@ pub(crate) enum Resumed {
     OutOfMemory,
 }
 
+/// What a coroutine is resumed with.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Args<'a> {
+    /// The table of globals, by reference: a second handle to a table costs 32 bytes for as long as
+    /// the first one lives.
+    pub(crate) globals: Option<&'a Table>,
+    pub(crate) others: &'a [Value],
+}
+
 /// Resumes a coroutine, which yields nothing.
-pub(crate) fn resume(lua: &Lua, thread: &Thread, args: &[Value]) -> Resumed {
+pub(crate) fn resume(lua: &Lua, thread: &Thread, args: Args<'_>) -> Resumed {
     lua.exec_raw_lua(|raw| {
         let (state, co) = (raw.state(), thread.state());
         // SAFETY: both states are alive while `raw` and `thread` are borrowed. Each push has room,
@@ -24,17 +33,20 @@ pub(crate) fn resume(lua: &Lua, thread: &Thread, args: &[Value]) -> Resumed {
         // those of the coroutine. Values are taken off where they were put, and `co` keeps the rest
         // of its stack, which a coroutine that a hook stopped needs.
         unsafe {
-            let Ok(count) = i32::try_from(args.len()) else { return Resumed::OutOfMemory };
+            let count = args.others.len() + usize::from(args.globals.is_some());
+            let Ok(count) = i32::try_from(count) else { return Resumed::OutOfMemory };
             if count > 0 {
                 let room = |of| ffi::lua_checkstack(of, count + 2) != 0;
                 if !room(state) || !room(co) {
                     return Resumed::OutOfMemory;
                 }
-                for (i, arg) in args.iter().enumerate() {
-                    if raw.push_value(arg).is_err() {
-                        ffi::lua_pop(state, i as i32);
-                        return Resumed::OutOfMemory;
-                    }
+                let top = ffi::lua_gettop(state);
+                let pushed = args.globals.map_or(Ok(()), |globals| raw.push(globals));
+                let pushed = pushed
+                    .and_then(|()| args.others.iter().try_for_each(|arg| raw.push_value(arg)));
+                if pushed.is_err() {
+                    ffi::lua_settop(state, top);
+                    return Resumed::OutOfMemory;
                 }
                 ffi::lua_xmove(state, co, count);
             }
