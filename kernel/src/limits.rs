@@ -32,8 +32,8 @@ pub struct Limits {
     pub nested_handlers: usize,
     /// Bytes of the stack of a native process.
     pub stack_bytes: usize,
-    /// Free stacks that keep their memory for the next process. That of others goes back to the
-    /// host.
+    /// Free stacks that keep their memory for the next processes, beside as many as there are stacks
+    /// in use. Once there are more, the memory of all but these goes back to the host.
     pub spare_stacks: usize,
     /// How long exit hooks may take.
     pub exit_time: Span,

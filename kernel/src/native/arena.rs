@@ -1,12 +1,14 @@
-// Memory is mapped, protected and given back by system calls that take raw addresses.
+// What of an arena's memory is free, only the arena knows.
 #![allow(unsafe_code)]
 
 use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use corosensei::stack::MIN_STACK_SIZE;
+
+use super::host_memory::{self, HostMemory, Pages, pages};
 
 /// Bytes above a stack's base that are the process's but not its stack's: see `control.rs`.
 pub(super) const HEAD: usize = 256;
@@ -18,46 +20,37 @@ const COLOURS: usize = 12;
 
 const _: () = assert!(HEAD.is_multiple_of(64) && COLOUR.is_multiple_of(64));
 
-/// Linux 6.13: turns pages into guards without a mapping of their own.
-#[cfg(target_os = "linux")]
-const MADV_GUARD_INSTALL: libc::c_int = 102;
+/// Where the host takes many ranges in one call, free slots are made ready several at a time: one
+/// for so many stacks in use, up to so many. More at once are not cheaper.
+const AHEAD_SHARE: usize = 8;
+const MOST_AHEAD: usize = 32;
 
 /// The stacks of a machine's native processes.
 ///
 /// One reservation of address space holds every slot: a guard page and above it the stack. A slot
-/// takes memory from its first use on, a page at a time as it is touched. Free stacks are reused
-/// hottest first.
+/// takes memory from its first use on, or shortly before it, a page at a time as it is touched. Free
+/// stacks are reused hottest first. They keep their memory until there are more of them than stacks
+/// in use and the reserve together; then all but the reserve's give it back at once, since that
+/// takes a fraction of what a call for each does.
 ///
 /// Dropped while a stack is still out or was abandoned, the arena leaves its memory mapped: such a
 /// stack was never unwound, and what lies on it may be pointed to from elsewhere.
 #[derive(Debug)]
 pub(crate) struct Arena {
     memory: *mut u8,
-    page: usize,
+    host: HostMemory,
     // invariant: a multiple of the page, guard included.
     slot_size: usize,
     slots: u32,
-    // How many slots have been used at all; those from here on have no guard yet.
+    // How many slots have been used or made ready; those from here on have no guard yet.
     touched: u32,
+    // Free slots that keep their memory, the hottest last.
     hot: Vec<u32>,
     // Free slots whose memory went back to the host.
     cold: Vec<u32>,
     reserve: usize,
     in_use: usize,
     abandoned: usize,
-    guards: Guards,
-    // How many slots get a guard if guards are mappings.
-    most_mappings: u32,
-}
-
-/// How guard pages are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Guards {
-    /// As markers in the page table.
-    #[cfg(target_os = "linux")]
-    Markers,
-    /// As mappings without access, of which the host allows only so many.
-    Mappings,
 }
 
 /// The stack of one process, out of an [`Arena`]; it goes back by [`Arena::give_back`] or
@@ -79,7 +72,7 @@ impl Arena {
     }
 
     /// Reserves room for `slots` stacks of `stack_size` bytes, rounded up to whole pages and at
-    /// least two, and keeps the memory of up to `reserve` free ones.
+    /// least two. Up to `reserve` free ones keep their memory, beside as many as are in use.
     ///
     /// # Errors
     ///
@@ -95,7 +88,7 @@ impl Arena {
     ) -> io::Result<Arena> {
         super::prepare();
         let no_memory = || io::Error::from_raw_os_error(libc::ENOMEM);
-        let page = page_size();
+        let page = host_memory::page_size();
         let slots = u32::try_from(slots.max(1)).map_err(|_| no_memory())?;
         let slot_size = stack_size
             .max(2 * page)
@@ -103,37 +96,20 @@ impl Arena {
             .and_then(|size| size.checked_add(page))
             .ok_or_else(no_memory)?;
         let length = slot_size.checked_mul(slots as usize).ok_or_else(no_memory)?;
-        let memory = reserve_memory(length)?;
-        let mut arena = Arena {
-            memory,
-            page,
-            slot_size,
-            slots,
-            touched: 0,
-            hot: Vec::new(),
-            cold: Vec::new(),
-            reserve,
-            in_use: 0,
-            abandoned: 0,
-            guards: Guards::Mappings,
-            most_mappings: most_mappings(),
-        };
-        #[cfg(target_os = "linux")]
-        {
-            arena.guards = Guards::Markers;
-            if arena.install_guard(0).is_err() {
-                arena.guards = Guards::Mappings;
-            }
-        }
-        Ok(arena)
+        let memory = host_memory::reserve(length)?;
+        // SAFETY: the guard of the first slot, where nothing ever lives.
+        let host = unsafe { HostMemory::probe(memory) };
+        let (hot, cold) = (Vec::new(), Vec::new());
+        let (touched, in_use, abandoned) = (0, 0, 0);
+        Ok(Arena { memory, host, slot_size, slots, touched, hot, cold, reserve, in_use, abandoned })
     }
 
     /// A stack, the one last given back if there is any; `None` when every slot is taken or the
     /// host allows no more guards.
     pub(crate) fn take(&mut self) -> Option<Stack> {
-        let slot = match self.hot.pop().or_else(|| self.cold.pop()) {
+        let slot = match self.hot.pop() {
             Some(slot) => slot,
-            None => self.first_use()?,
+            None => self.refill()?,
         };
         self.in_use += 1;
         Some(self.stack(slot))
@@ -143,17 +119,10 @@ impl Arena {
     pub(crate) fn give_back(&mut self, stack: Stack) {
         debug_assert_eq!(stack.limit.get(), self.slot_address(stack.slot) as usize);
         self.in_use -= 1;
-        if self.hot.len() < self.reserve {
-            self.hot.push(stack.slot);
-            return;
+        self.hot.push(stack.slot);
+        if self.hot.len().saturating_sub(self.in_use) > self.reserve {
+            self.cool();
         }
-        let start = self.slot_address(stack.slot).wrapping_add(self.page);
-        // SAFETY: the range is the stack part of a slot of this arena, and the caller says that
-        // nothing lives there.
-        let done =
-            unsafe { libc::madvise(start.cast(), self.slot_size - self.page, libc::MADV_DONTNEED) };
-        debug_assert_eq!(done, 0, "the memory of a free stack goes back");
-        self.cold.push(stack.slot);
     }
 
     /// Gives up a stack that was not unwound: it is never used again.
@@ -177,7 +146,7 @@ impl Arena {
         }
         let length = (self.touched - kept) as usize * self.slot_size;
         // SAFETY: the slots from `kept` up to `touched` are this arena's and free.
-        if unsafe { map(self.slot_address(kept), length, libc::MAP_FIXED) }.is_err() {
+        if unsafe { host_memory::reserve_anew(self.slot_address(kept), length) }.is_err() {
             // What is mapped there now is not known, so nothing from there on is used again.
             self.slots = kept;
         }
@@ -205,39 +174,70 @@ impl Arena {
         self.touched as usize
     }
 
-    /// How guard pages are made on this host.
+    /// How many free stacks keep their memory.
     #[cfg(test)]
-    pub(super) fn guards(&self) -> Guards {
-        self.guards
+    pub(super) fn hot(&self) -> usize {
+        self.hot.len()
     }
 
-    /// Makes guard pages the other way, as on a host that lacks markers.
+    /// What the host can do.
     #[cfg(test)]
-    pub(super) fn use_mappings(&mut self) {
-        self.guards = Guards::Mappings;
+    pub(super) fn host(&mut self) -> &mut HostMemory {
+        &mut self.host
     }
 
-    fn first_use(&mut self) -> Option<u32> {
-        if self.touched == self.slots
-            || self.guards == Guards::Mappings && self.touched >= self.most_mappings
-        {
+    /// Makes some slots hot when none is, and returns the one to use.
+    #[cold]
+    fn refill(&mut self) -> Option<u32> {
+        let most = if self.host.takes_many() { MOST_AHEAD } else { 1 };
+        let count = (self.in_use / AHEAD_SHARE).clamp(1, most);
+        if self.cold.is_empty() {
+            self.add_slots(count)?;
+        } else {
+            self.hot.extend(self.cold.drain(self.cold.len().saturating_sub(count)..));
+        }
+        let tops = self.hot.iter().map(|&slot| {
+            let end = self.slot_address(slot).wrapping_add(self.slot_size);
+            pages(end.wrapping_sub(self.host.page), self.host.page)
+        });
+        // SAFETY: the slots are this arena's.
+        unsafe { self.host.populate(tops) };
+        self.hot.pop()
+    }
+
+    /// Gives up to `count` slots that were never used their guards; `None` if there is not one.
+    fn add_slots(&mut self, count: usize) -> Option<()> {
+        let most = self.host.most_guards().min(self.slots as usize);
+        let count = count.min(most.saturating_sub(self.touched as usize));
+        if count == 0 {
             return None;
         }
-        self.install_guard(self.touched).ok()?;
-        self.touched += 1;
-        Some(self.touched - 1)
+        let new = self.touched..self.touched + u32::try_from(count).expect("no more than slots");
+        let guards = new.clone().map(|slot| pages(self.slot_address(slot), self.host.page));
+        // SAFETY: the guards of slots of this arena, where nothing ever lives.
+        unsafe { self.host.guard(guards) }.ok()?;
+        self.touched = new.end;
+        self.hot.extend(new.rev());
+        Some(())
     }
 
-    fn install_guard(&self, slot: u32) -> io::Result<()> {
-        let start = self.slot_address(slot).cast();
-        let done = match self.guards {
-            // SAFETY: the page is the guard of a slot of this arena, where nothing ever lives.
-            #[cfg(target_os = "linux")]
-            Guards::Markers => unsafe { libc::madvise(start, self.page, MADV_GUARD_INSTALL) },
-            // SAFETY: as above.
-            Guards::Mappings => unsafe { libc::mprotect(start, self.page, libc::PROT_NONE) },
-        };
-        if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    /// Gives back the memory of all hot slots but the hottest, of which the reserve's number stays.
+    #[cold]
+    fn cool(&mut self) {
+        let count = self.hot.len() - self.reserve;
+        self.hot[..count].sort_unstable_by(|a, b| b.cmp(a));
+        let runs = self.hot[..count].chunk_by(|above, below| above - 1 == *below);
+        let memory = runs.map(|run| self.run(run));
+        // SAFETY: the slots are this arena's and free.
+        let done = unsafe { self.host.give_back(memory) };
+        debug_assert!(done.is_ok(), "the memory of free stacks goes back");
+        self.cold.extend(self.hot.drain(..count));
+    }
+
+    /// The pages of neighbouring slots, the highest first.
+    fn run(&self, slots: &[u32]) -> Pages {
+        let lowest = slots[slots.len() - 1];
+        pages(self.slot_address(lowest), slots.len() * self.slot_size)
     }
 
     fn slot_address(&self, slot: u32) -> *mut u8 {
@@ -251,7 +251,7 @@ impl Arena {
         Stack {
             base: address(start + self.slot_size - HEAD - colour),
             limit: address(start),
-            page: self.page,
+            page: self.host.page,
             slot,
         }
     }
@@ -264,8 +264,8 @@ impl Drop for Arena {
         }
         let length = self.slot_size * self.slots as usize;
         // SAFETY: the mapping is this arena's and no stack in it is in use.
-        let done = unsafe { libc::munmap(self.memory.cast(), length) };
-        debug_assert_eq!(done, 0, "the arena's mapping goes back");
+        let done = unsafe { host_memory::unreserve(self.memory, length) };
+        debug_assert!(done.is_ok(), "the arena's mapping goes back");
     }
 }
 
@@ -297,45 +297,3 @@ unsafe impl corosensei::stack::Stack for Stack {
 }
 
 const _: () = assert!(2 * 4096 - HEAD - (COLOURS - 1) * COLOUR >= MIN_STACK_SIZE);
-
-/// How many guards may be mappings. The host allows it that many mappings in all, two go to each
-/// guard and the stack above it, and the host's own allocator and threads must find some left.
-fn most_mappings() -> u32 {
-    let text = std::fs::read_to_string("/proc/sys/vm/max_map_count");
-    let limit = text.ok().and_then(|text| text.trim().parse::<u32>().ok());
-    limit.map_or(u32::MAX, |limit| limit / 8 * 3)
-}
-
-fn page_size() -> usize {
-    // SAFETY: a plain query.
-    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    usize::try_from(size).expect("the host has a page size")
-}
-
-fn reserve_memory(length: usize) -> io::Result<*mut u8> {
-    // SAFETY: a new mapping at an address of the host's choice touches nothing that exists.
-    unsafe { map(ptr::null_mut(), length, 0) }
-}
-
-/// Maps memory: at `address` and over what is there, with the flag `MAP_FIXED`.
-///
-/// # Safety
-///
-/// With that flag, nothing lives in the range, and it is the caller's.
-unsafe fn map(address: *mut u8, length: usize, flag: libc::c_int) -> io::Result<*mut u8> {
-    let access = libc::PROT_READ | libc::PROT_WRITE;
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE | flag;
-    // SAFETY: as the caller says.
-    let memory = unsafe { libc::mmap(address.cast(), length, access, flags, -1, 0) };
-    if memory == libc::MAP_FAILED {
-        return Err(io::Error::last_os_error());
-    }
-    // A huge page would give a stack two megabytes at its first touch. Hosts without huge pages
-    // refuse the advice, which is as good.
-    #[cfg(target_os = "linux")]
-    // SAFETY: advice about the mapping just made.
-    unsafe {
-        libc::madvise(memory, length, libc::MADV_NOHUGEPAGE);
-    }
-    Ok(memory.cast())
-}

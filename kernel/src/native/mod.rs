@@ -32,6 +32,7 @@ mod control;
 mod fault;
 mod gate;
 mod heap;
+mod host_memory;
 mod jump;
 mod panics;
 mod place;

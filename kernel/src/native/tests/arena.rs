@@ -3,7 +3,8 @@
 
 use corosensei::stack::Stack as _;
 
-use super::super::arena::{Arena, Guards, Stack};
+use super::super::arena::{Arena, Stack};
+use super::super::host_memory::HostMemory;
 use super::*;
 
 fn touch(stack: &Stack, byte: u8) {
@@ -14,6 +15,21 @@ fn touch(stack: &Stack, byte: u8) {
 fn top_byte(stack: &Stack) -> u8 {
     // SAFETY: as above.
     unsafe { stack.head().read_volatile() }
+}
+
+/// Arenas as on this host, on one that takes no advice about many ranges at once, and on one that
+/// lacks markers too.
+fn arenas(slots: usize, reserve: usize) -> [(&'static str, Arena); 3] {
+    ["as it is", "a call each", "mappings"].map(|what| {
+        let mut arena = Arena::with_reserve(STACK, slots, reserve).unwrap();
+        let host = arena.host();
+        *host = match what {
+            "as it is" => *host,
+            "a call each" => host.without_vectors(),
+            _ => HostMemory::plain(),
+        };
+        (what, arena)
+    })
 }
 
 fn overflows(arena: &mut Arena) -> bool {
@@ -73,51 +89,91 @@ fn there_are_as_many_stacks_as_slots() {
 
 #[test]
 fn beyond_the_reserve_memory_goes_back_and_guards_stay() {
-    for mappings in [false, true] {
-        let mut arena = Arena::with_reserve(STACK, 4, 1).unwrap();
-        if mappings {
-            arena.use_mappings();
-        }
+    for (what, mut arena) in arenas(4, 1) {
         let [a, b] = [(); 2].map(|()| arena.take().unwrap());
         touch(&a, 7);
         touch(&b, 7);
         arena.give_back(a);
         arena.give_back(b);
         let [hot, cold] = [(); 2].map(|()| arena.take().unwrap());
-        assert_eq!((top_byte(&hot), top_byte(&cold)), (7, 0));
+        assert_eq!((top_byte(&hot), top_byte(&cold)), (7, 0), "{what}");
         arena.abandon(hot);
         arena.give_back(cold);
         assert_eq!(arena.touched(), 2);
-        assert!(overflows(&mut arena), "mappings: {mappings}");
+        assert!(overflows(&mut arena), "{what}");
         assert_eq!(arena.touched(), 2, "the overflow was on the stack whose memory went back");
     }
 }
 
 #[test]
-fn a_trim_forgets_the_free_slots_at_the_end() {
-    for mappings in [false, true] {
-        let mut arena = Arena::with_reserve(STACK, 8, 1).unwrap();
-        if mappings {
-            arena.use_mappings();
+fn memory_stays_for_as_many_as_are_in_use_and_the_reserve() {
+    const COUNT: usize = 4000;
+    for (what, mut arena) in arenas(COUNT, 10) {
+        let mut stacks: Vec<Stack> = (0..COUNT).map(|_| arena.take().unwrap()).collect();
+        stacks.iter().for_each(|stack| touch(stack, 7));
+        // In an order that is neither that of the slots nor its reverse.
+        stacks.sort_by_key(|stack| (stack.base().get() * 7919) % 10_007);
+        let mut most = 0;
+        while let Some(stack) = stacks.pop() {
+            arena.give_back(stack);
+            assert!(arena.hot() <= stacks.len() + 10, "{what}");
+            most = most.max(arena.hot());
         }
+        assert_eq!((arena.in_use(), arena.hot()), (0, 10), "{what}");
+        assert!(most > COUNT / 2, "{what}");
+        let again: Vec<Stack> = (0..COUNT).map(|_| arena.take().unwrap()).collect();
+        let kept = again.iter().filter(|stack| top_byte(stack) == 7).count();
+        let zero = again.iter().filter(|stack| top_byte(stack) == 0).count();
+        assert_eq!((kept, zero), (10, COUNT - 10), "{what}");
+        again.into_iter().for_each(|stack| arena.give_back(stack));
+    }
+}
+
+#[test]
+fn slots_made_ready_ahead_have_guards_and_are_few() {
+    const COUNT: usize = 1000;
+    for (what, mut arena) in arenas(COUNT + 100, 0) {
+        let stacks: Vec<Stack> = (0..COUNT).map(|_| arena.take().unwrap()).collect();
+        let ahead = arena.touched() - COUNT;
+        assert!(ahead <= if what == "as it is" { 32 } else { 0 }, "{what}: {ahead}");
+        assert!(stacks.is_sorted_by_key(|stack| stack.base().get() / 4096), "{what}");
+        for _ in 0..100 {
+            assert!(overflows(&mut arena), "{what}");
+        }
+        assert!(arena.take().is_none(), "{what}: the last slots are used too");
+        assert_eq!(arena.touched(), COUNT + 100, "{what}");
+        stacks.into_iter().for_each(|stack| arena.give_back(stack));
+    }
+}
+
+#[test]
+fn a_reserve_without_bound_keeps_all() {
+    let mut arena = Arena::with_reserve(STACK, 4, usize::MAX).unwrap();
+    let stacks = [(); 4].map(|()| arena.take().unwrap());
+    stacks.into_iter().for_each(|stack| arena.give_back(stack));
+    arena.trim();
+    assert_eq!((arena.hot(), arena.touched()), (4, 4));
+}
+
+#[test]
+fn a_trim_forgets_the_free_slots_at_the_end() {
+    for (what, mut arena) in arenas(8, 1) {
         let mut stacks: Vec<Stack> = (0..6).map(|_| arena.take().unwrap()).collect();
         stacks.iter().for_each(|stack| touch(stack, 7));
-        let held = stacks.swap_remove(2);
-        stacks.into_iter().for_each(|stack| arena.give_back(stack));
+        let held = stacks.remove(2);
+        stacks.into_iter().rev().for_each(|stack| arena.give_back(stack));
         arena.trim();
         assert_eq!((arena.touched(), top_byte(&held)), (3, 7), "those below a held one stay");
         let again: Vec<Stack> = (0..7).map(|_| arena.take().unwrap()).collect();
         assert!(arena.take().is_none(), "all slots are used again");
-        assert_eq!(again.iter().filter(|stack| top_byte(stack) != 0).count(), 1, "the hot one");
+        let hot = again.iter().filter(|stack| top_byte(stack) != 0).count();
+        assert_eq!(hot, 2, "{what}: as many as in use, and the reserve");
         again.into_iter().for_each(|stack| arena.give_back(stack));
         arena.give_back(held);
         arena.trim();
         assert_eq!(arena.touched(), 1, "the reserve stays");
         let below = arena.take().unwrap();
-        assert!(
-            overflows(&mut arena),
-            "a slot that is used anew has a guard, mappings: {mappings}"
-        );
+        assert!(overflows(&mut arena), "a slot that is used anew has a guard, {what}");
         arena.give_back(below);
     }
 }
@@ -130,7 +186,7 @@ fn the_hosts_limit_on_mappings_is_no_stack_rather_than_a_crash() {
         return;
     }
     let mut arena = Arena::new(8 * 1024, limit).unwrap();
-    arena.use_mappings();
+    *arena.host() = HostMemory::plain();
     let mut stacks = Vec::new();
     while let Some(stack) = arena.take() {
         stacks.push(stack);
@@ -157,7 +213,7 @@ fn absurd_sizes_are_an_error() {
 fn a_hundred_thousand_live_processes() {
     const COUNT: usize = 100_000;
     let mut arena = Arena::new(STACK, COUNT).unwrap();
-    if arena.guards() == Guards::Mappings {
+    if arena.host().most_guards() < COUNT {
         return;
     }
     let mut natives: Vec<Native> = (0..COUNT)
