@@ -4,7 +4,8 @@ use hothouse_abi::{Pid, Resume, Span, Tick};
 
 use super::clock::Alarm;
 use super::enter::Entry;
-use super::process::{Key, Link, Process, State};
+use super::process::{Key, Process, State};
+use super::siblings::Link;
 use super::{Machine, Outcome};
 use crate::policy::{Burst, CpuId, Pick, Reason, Running, Stop};
 use crate::timers::{Class, TimerKey};

@@ -4,7 +4,8 @@ use hothouse_abi::{Errno, Resume, Signal, Tick};
 
 use super::Machine;
 use super::cpu::Phase;
-use super::process::{Effect, Interrupted, Key, Process, State};
+use super::effect::Effect;
+use super::process::{Interrupted, Key, Process, State};
 use super::wait::{On, Wait};
 use crate::machine::clock::Alarm;
 use crate::policy::{CpuId, Reason, Stop};

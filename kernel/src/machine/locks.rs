@@ -112,7 +112,7 @@ impl Machine {
     }
 
     /// The lock, which `key` holds open from now on.
-    fn open(&mut self, key: Key, id: LockId) -> Result<&mut Lock, Errno> {
+    pub(super) fn open(&mut self, key: Key, id: LockId) -> Result<&mut Lock, Errno> {
         let lock = self.locks.by_id.get_mut(&id).ok_or(Errno::EINVAL)?;
         if self.table[key].rare().locks.insert(id) {
             lock.users += 1;
@@ -194,7 +194,7 @@ impl Machine {
     }
 
     /// Puts the wait of `key` at the end of a lock's queue.
-    fn join_queue(&mut self, key: Key, id: LockId) {
+    pub(super) fn join_queue(&mut self, key: Key, id: LockId) {
         let place = self.place_in_queue(key, id);
         if let Some(wait) = &mut self.table[key].wait {
             wait.place = place;
@@ -202,7 +202,7 @@ impl Machine {
     }
 
     /// A place for `key` at the end of a lock's queue.
-    fn place_in_queue(&mut self, key: Key, id: LockId) -> u64 {
+    pub(super) fn place_in_queue(&mut self, key: Key, id: LockId) -> u64 {
         let lock = self.locks.by_id.get_mut(&id).expect("invariant: it was just looked up");
         let place = lock.waiters.push(key, Urgency::of(&self.table[key].task));
         if let (Some(owner), Some(_)) = (lock.owner(), lock.waiters.lent()) {
@@ -251,7 +251,7 @@ impl Machine {
     }
 
     /// Ends the wait of `key` at this place of a lock, in front or under a handler.
-    fn grant(&mut self, key: Key, id: LockId, place: u64, answer: Resume) {
+    pub(super) fn grant(&mut self, key: Key, id: LockId, place: u64, answer: Resume) {
         let process = &mut self.table[key];
         let at_lock = |wait: &Wait| wait.place == place && wait.on.lock() == Some(id);
         let front = process.wait.as_ref().filter(|wait| at_lock(wait));
@@ -279,7 +279,7 @@ impl Machine {
 
     /// Keeps the mark that an owner died for the next owner, when this one's call returns an error
     /// and can't tell it.
-    fn keep_mark(&mut self, id: LockId, answer: &Resume) {
+    pub(super) fn keep_mark(&mut self, id: LockId, answer: &Resume) {
         if let Some(lock) = self.locks.by_id.get_mut(&id)
             && let Kind::Mutex { owner_died, .. } = &mut lock.what
         {
@@ -319,95 +319,6 @@ impl Machine {
             self.grant(next, id, place, Resume::Unit);
         }
         Ok(())
-    }
-
-    /// `wait_condition`.
-    pub(super) fn wait_condition(
-        &mut self,
-        key: Key,
-        id: LockId,
-        mutex: LockId,
-        timeout: Option<Span>,
-    ) -> Outcome {
-        let check = self.open(key, id).map(|lock| matches!(lock.what, Kind::Condition));
-        if check != Ok(true) {
-            return Outcome::Answer(Resume::Error(Errno::EINVAL));
-        }
-        if let Err(errno) = self.unlock(key, mutex) {
-            return Outcome::Answer(Resume::Error(errno));
-        }
-        let deadline = self.deadline(timeout);
-        self.start_wait(key, deadline, || On::Condition { id, mutex });
-        self.join_queue(key, id);
-        // With no time at all it is over already, and nobody else is to run.
-        if timeout.is_some_and(Span::is_zero) { Outcome::Enter } else { Outcome::Wait }
-    }
-
-    /// `notify`.
-    pub(super) fn notify(&mut self, key: Key, id: LockId, all: bool) -> Result<(), Errno> {
-        let lock = self.open(key, id)?;
-        let Kind::Condition = lock.what else { return Err(Errno::EINVAL) };
-        let count = if all { lock.waiters.len() } else { 1.min(lock.waiters.len()) };
-        let woken = std::iter::from_fn(|| lock.waiters.pop()).take(count);
-        for (place, key) in woken.collect::<Vec<_>>() {
-            self.notified(key, id, place);
-        }
-        Ok(())
-    }
-
-    /// A notified process gets its mutex, or waits for it without a deadline.
-    fn notified(&mut self, key: Key, id: LockId, place: u64) {
-        let wait = self.wait_at(key, id, place);
-        let On::Condition { mutex, .. } = wait.on else { return };
-        let timer = wait.timer.take();
-        let on = On::Relock { id: mutex, then: None };
-        *wait = Wait { on, since: wait.since, deadline: Tick::MAX, place: 0, timer: None };
-        if let Some(timer) = timer {
-            self.timers.cancel(timer);
-        }
-        match self.try_lock(key, mutex) {
-            Ok(answer) => self.grant(key, mutex, 0, answer),
-            Err(Errno::EBUSY) => {
-                let new = self.place_in_queue(key, mutex);
-                self.wait_at(key, mutex, 0).place = new;
-            }
-            Err(errno) => self.grant(key, mutex, 0, Resume::Error(errno)),
-        }
-    }
-
-    /// The wait of `key` at this place of a lock, in front or under a handler.
-    fn wait_at(&mut self, key: Key, id: LockId, place: u64) -> &mut Wait {
-        let process = &mut self.table[key];
-        let under = process.rare.iter_mut().flat_map(|rare| &mut rare.frames);
-        let mut waits = process.wait.iter_mut().chain(under.filter_map(|f| f.wait.as_mut()));
-        waits
-            .find(|wait| wait.place == place && wait.on.lock() == Some(id))
-            .expect("invariant: who stands in a queue waits there")
-    }
-
-    /// Breaks off a wait for a condition: before the call returns this error, the mutex is locked
-    /// again. `None`: for that it has to wait.
-    pub(super) fn relock(
-        &mut self,
-        key: Key,
-        mutex: LockId,
-        since: Tick,
-        errno: Errno,
-    ) -> Option<Resume> {
-        match self.try_lock(key, mutex) {
-            Err(Errno::EBUSY) => {
-                let on = On::Relock { id: mutex, then: Some(errno) };
-                self.table[key].wait =
-                    Some(Wait { on, since, deadline: Tick::MAX, place: 0, timer: None });
-                self.join_queue(key, mutex);
-                None
-            }
-            Ok(answer) => {
-                self.keep_mark(mutex, &answer);
-                Some(Resume::Error(errno))
-            }
-            Err(gone) => Some(Resume::Error(gone)),
-        }
     }
 
     /// `wait_barrier`.

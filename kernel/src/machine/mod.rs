@@ -5,8 +5,10 @@
 
 mod calls;
 mod clock;
+mod conditions;
 mod cpu;
 mod deadlock;
+mod effect;
 mod enter;
 mod events;
 mod exit;
@@ -18,11 +20,13 @@ mod inject;
 mod invariants;
 mod locks;
 mod names;
+mod outcome;
 mod process;
 mod records;
 mod report;
 mod scheduler;
 mod scheduling;
+mod siblings;
 mod signals;
 mod spawn;
 mod table;
@@ -48,14 +52,17 @@ pub use self::inject::Action;
 pub use self::report::{Counters, CpuReport, Held};
 
 pub(crate) use self::clock::{Alarm, Next};
+pub(crate) use self::outcome::{After, Outcome};
 pub(crate) use self::process::Key;
 
 use self::cpu::Cpu;
 use self::explored::{ByOracle, Explored};
 use self::faulty::Injector;
 use self::locks::Locks;
-use self::process::{Link, State};
+use self::outcome::{Put, Verdict};
+use self::process::State;
 use self::scheduler::Scheduler;
+use self::siblings::Link;
 use self::table::Table;
 use crate::console::Console;
 use crate::error::RunError;
@@ -103,9 +110,9 @@ pub(crate) struct Machine {
     cpus: Vec<Cpu>,
     /// The CPU whose turn it is at this instant.
     cursor: usize,
-    /// How many CPUs are idle. Of another width than `ready`, with which it changes: the compiler would
-    /// make one access of 16 bytes of both, which waits until the last write of 8 has left the store
-    /// buffer.
+    /// How many CPUs are idle. Of another width than `ready`, with which it changes: the compiler
+    /// would make one access of 16 bytes of both, which waits until the last write of 8 has left the
+    /// store buffer.
     idle: u32,
     /// How many processes are in the policy's queue.
     ready: usize,
@@ -145,106 +152,6 @@ pub(crate) struct Machine {
     pub(crate) jumps: bool,
     /// Traps of the process that is being unwound.
     pub(crate) steps_dying: u64,
-}
-
-/// What a trap does to its caller.
-#[must_use]
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    /// It goes on with this answer.
-    Answer(Resume),
-    /// It goes on with the answer that is in its frame.
-    Answered,
-    /// What it does next is in its record: see [`Machine::enter`].
-    Enter,
-    /// It waits, as its record says, for what has not come yet.
-    Wait,
-    /// It has given its CPU up, and what it gets when it has one again is in its record.
-    Leave,
-    /// It is dead, and among the victims.
-    Exit,
-}
-
-/// An [`Outcome`] whose answer was put into the caller's frame.
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Answered,
-    Enter,
-    Wait,
-    Leave,
-    Exit,
-}
-
-/// What a function of a trap may return.
-trait Put {
-    /// Puts the answer where it belongs. It is done for each trap apart, so that a small answer is
-    /// written in place: one copy of a just written `Resume` costs more than an empty trap.
-    fn put(self, answer: &mut Resume) -> Verdict;
-}
-
-impl Put for Resume {
-    #[inline(always)]
-    fn put(self, answer: &mut Resume) -> Verdict {
-        answer.set(self);
-        Verdict::Answered
-    }
-}
-
-impl Put for Outcome {
-    #[inline(always)]
-    fn put(self, answer: &mut Resume) -> Verdict {
-        match self {
-            Outcome::Answer(resume) => resume.put(answer),
-            Outcome::Answered => Verdict::Answered,
-            Outcome::Enter => Verdict::Enter,
-            Outcome::Wait => Verdict::Wait,
-            Outcome::Leave => Verdict::Leave,
-            Outcome::Exit => Verdict::Exit,
-        }
-    }
-}
-
-impl Put for Result<Resume, Errno> {
-    #[inline(always)]
-    fn put(self, answer: &mut Resume) -> Verdict {
-        match self {
-            Ok(resume) => resume.put(answer),
-            Err(errno) => Resume::Error(errno).put(answer),
-        }
-    }
-}
-
-impl Put for Result<(), Errno> {
-    #[inline(always)]
-    fn put(self, answer: &mut Resume) -> Verdict {
-        match self {
-            Ok(()) => Resume::Unit.put(answer),
-            Err(errno) => Resume::Error(errno).put(answer),
-        }
-    }
-}
-
-impl From<Result<Resume, Errno>> for Outcome {
-    fn from(result: Result<Resume, Errno>) -> Outcome {
-        Outcome::Answer(result.unwrap_or_else(Resume::Error))
-    }
-}
-
-impl From<Result<(), Errno>> for Outcome {
-    fn from(result: Result<(), Errno>) -> Outcome {
-        result.map(|()| Resume::Unit).into()
-    }
-}
-
-/// What the driver does after a trap.
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum After {
-    /// Resumes the process: the answer is in the frame.
-    Resume,
-    /// Unwinds the machine's victims, if there are any, and asks who runs next.
-    Leave,
 }
 
 impl Machine {

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use hothouse_abi::{
-    Action, Disposition, Event, EventKind, ExitStatus, LockId, Name, Personality, Pid, Program,
-    Resume, Scheduling, Signal, SignalSet, Span, Tick, TimerId, Token, Value,
+    Disposition, Event, EventKind, ExitStatus, LockId, Name, Personality, Pid, Program, Resume,
+    Scheduling, Signal, SignalSet, Span, Tick, TimerId, Token, Value,
 };
 
 use super::records::Records;
+use super::siblings::Siblings;
 use super::wait::{On, Wait};
 use crate::mailbox::Mailbox;
 use crate::policy::{CpuId, Task};
@@ -92,7 +93,7 @@ fn give(kept: &mut Resume, resume: &mut Resume) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answered {
     No,
-    /// The answer is `Start`. For it and for the next one, the most frequent of all, no second place is
+    /// The answer is `Start`. For it and for `Unit`, the most frequent of all, no second place is
     /// looked at.
     Start,
     /// The answer is `Unit`.
@@ -107,45 +108,6 @@ pub(crate) enum State {
     Running(CpuId),
     Waiting,
     Dead,
-}
-
-/// The children of a process are a ring of links through the table, so that a death unlinks in
-/// O(1).
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Siblings {
-    /// None for those whose parent is the kernel.
-    pub(crate) parent: Link,
-    pub(crate) first_child: Link,
-    pub(crate) next: Link,
-    pub(crate) previous: Link,
-}
-
-/// A key, or none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Link(u32);
-
-impl Default for Link {
-    fn default() -> Self {
-        Link(u32::MAX)
-    }
-}
-
-impl Link {
-    pub(crate) fn to(key: Key) -> Link {
-        Link(u32::try_from(key).expect("invariant: the table has fewer than 2^32 places"))
-    }
-
-    #[inline(always)]
-    pub(crate) fn get(self) -> Option<Key> {
-        (self.0 != u32::MAX).then_some(self.0 as Key)
-    }
-
-    #[inline(always)]
-    pub(crate) fn take(&mut self) -> Option<Key> {
-        let key = self.get()?;
-        *self = Link::default();
-        Some(key)
-    }
 }
 
 /// The part of the record that most processes never need.
@@ -458,67 +420,11 @@ impl Process {
         self.rare_if(|rare| rare.exiting.is_some())
     }
 
-    /// What `signal` does: what the process said, or what its personality says.
-    pub(crate) fn disposition(&self, signal: Signal) -> Disposition {
-        let set = self.rare.as_deref().and_then(|rare| {
-            rare.dispositions.iter().find(|(of, _)| *of == signal).map(|(_, what)| *what)
-        });
-        set.unwrap_or_default()
-    }
-
     /// Whether its wait is for signals, this one among them.
     pub(crate) fn awaits_signal(&self, signal: Signal) -> bool {
         self.wait.as_ref().is_some_and(|wait| match wait.on {
             On::Signals(set) => set.has(signal),
             _ => false,
         })
-    }
-
-    /// What `signal` would do now.
-    pub(crate) fn effect(&self, signal: Signal) -> Effect {
-        let Disposition { action, interrupt } = self.disposition(signal);
-        match action {
-            Action::Default => default_effect(self.personality, signal),
-            Action::Ignore => Effect::Ignore,
-            Action::Event => Effect::Event,
-            Action::Handler => Effect::Handler { interrupt },
-        }
-    }
-
-    pub(crate) fn set_disposition(&mut self, signal: Signal, to: Disposition) {
-        let dispositions = &mut self.rare().dispositions;
-        dispositions.retain(|(of, _)| *of != signal);
-        if to.action != Action::Default {
-            dispositions.push((signal, to));
-        }
-    }
-}
-
-/// What a signal does to a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    End,
-    Stop,
-    Ignore,
-    Event,
-    Handler { interrupt: bool },
-}
-
-/// The default action of a signal under a personality. What continues does so before its action
-/// is looked at, so `SIGCONT` is ignored here.
-///
-/// Source: POSIX.1-2017, `<signal.h>`; for Phoenix, the table in the docs of the Lua API.
-fn default_effect(personality: Personality, signal: Signal) -> Effect {
-    use Signal::*;
-    match (personality, signal) {
-        (_, SIGCONT) => Effect::Ignore,
-        (_, SIGSTOP | SIGTTIN | SIGTTOU) => Effect::Stop,
-        (_, SIGHUP | SIGINT | SIGQUIT | SIGTRAP | SIGABRT | SIGKILL | SIGPIPE | SIGTERM) => {
-            Effect::End
-        }
-        (Personality::Phoenix, _) => Effect::Event,
-        (Personality::Posix, SIGTSTP) => Effect::Stop,
-        (Personality::Posix, SIGCHLD | SIGURG | SIGWINCH) => Effect::Ignore,
-        (Personality::Posix, _) => Effect::End,
     }
 }

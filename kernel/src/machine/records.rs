@@ -12,8 +12,8 @@ const SCANNED: usize = 32;
 /// Exit records, to be taken in the order in which the children ended, or by pid.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    /// In order of age; `None` was taken. The first is a record, unless there is none. In boxes, as they
-    /// are given to the parent: a record is not moved again on its way.
+    /// In order of age; `None` was taken. The first is a record, unless there is none. In boxes, as
+    /// they are given to the parent: a record is not moved again on its way.
     exits: VecDeque<Option<Box<Exit>>>,
     /// The age of the first.
     first: u64,
@@ -99,15 +99,15 @@ mod tests {
 
     use super::*;
 
-    fn exit(pid: u64) -> Exit {
-        Exit {
+    fn boxed(pid: u64) -> Box<Exit> {
+        Box::new(Exit {
             pid: Pid::new(pid),
             name: Name::short("child"),
             status: ExitStatus::Exited(Value::Nil),
             place: None,
             cpu_time: Span::ZERO,
             ended_at: Tick::ZERO,
-        }
+        })
     }
 
     proptest! {
@@ -120,14 +120,14 @@ mod tests {
                 match (op, at) {
                     (0, _) => {
                         let oldest = (!model.is_empty()).then(|| model.remove(0));
-                        prop_assert_eq!(records.take(None), oldest.map(exit).map(Box::new));
+                        prop_assert_eq!(records.take(None), oldest.map(boxed));
                     }
                     (1..5, _) => {
                         let wanted = at.map(|at| model.remove(at));
-                        prop_assert_eq!(records.take(Some(Pid::new(pid))), wanted.map(exit).map(Box::new));
+                        prop_assert_eq!(records.take(Some(Pid::new(pid))), wanted.map(boxed));
                     }
                     (_, None) => {
-                        records.push(Box::new(exit(pid)));
+                        records.push(boxed(pid));
                         model.push(pid);
                     }
                     _ => {}

@@ -5,8 +5,9 @@ use hothouse_abi::{
     SignalNumber, SignalSet, Span, Value,
 };
 
+use super::effect::Effect;
 use super::enter::Entry;
-use super::process::{Effect, Key, State};
+use super::process::{Key, State};
 use super::wait::On;
 use super::{Machine, Outcome};
 use crate::trace::What;

@@ -7,7 +7,8 @@ use hashbrown::HashMap;
 use hothouse_abi::{Pid, Program, Scheduling};
 use rustc_hash::FxBuildHasher;
 
-use super::process::{Key, Link, Process, Siblings, State};
+use super::process::{Key, Process, State};
+use super::siblings::{Link, Siblings};
 use crate::policy::{Task, TaskId};
 
 /// Up to so many places nothing is given back.

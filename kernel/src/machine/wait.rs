@@ -11,8 +11,8 @@ use crate::timers::TimerKey;
 pub(crate) struct Wait {
     pub(crate) on: On,
     pub(crate) since: Tick,
-    /// When it times out; the end of time is never. A word, not an option, since that would be copied as
-    /// a whole after it was written in two pieces, which waits for the store buffer.
+    /// When it times out; the end of time is never. A word, not an option, since that would be copied
+    /// as a whole after it was written in two pieces, which waits for the store buffer.
     pub(crate) deadline: Tick,
     /// Its place in the queue of the lock that it waits at.
     pub(crate) place: u64,
