@@ -274,6 +274,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_name_is_moved_and_what_was_there_is_dropped() {
+        let long = Name::from("a name that does not fit in place");
+        let Repr::Shared(bytes) = &long.0.0 else { unreachable!() };
+        let (mut place, mut from) = (long.clone(), Name::short("short"));
+        from.move_to(&mut place);
+        assert_eq!((Rc::strong_count(bytes), &from), (1, &Name::default()));
+        assert_eq!(place, Name::short("short"));
+        long.clone().move_to(&mut place);
+        assert_eq!(place, long);
+    }
+
+    #[test]
     fn equality_agrees_with_slices_at_the_inline_boundary() {
         for len in [0, 1, 21, 22, 23, 100] {
             let a = Bytes::from(vec![b'x'; len]);

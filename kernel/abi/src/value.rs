@@ -443,6 +443,19 @@ mod tests {
     }
 
     #[test]
+    fn a_value_is_moved_and_what_was_there_is_dropped() {
+        let old = Value::list([1]);
+        let Value::List(list) = &old else { unreachable!() };
+        let mut place = old.clone();
+        let mut from = Value::from("a text that does not fit in place");
+        from.move_to(&mut place);
+        assert_eq!((Rc::strong_count(list), &from), (1, &Value::Nil));
+        assert_eq!(place, "a text that does not fit in place".into());
+        Value::Int(7).move_to(&mut from);
+        assert_eq!(from, Value::Int(7));
+    }
+
+    #[test]
     fn keys_are_in_canonical_order() {
         let map = Value::map([
             (Value::from(true), 1),
