@@ -116,7 +116,7 @@ pub(crate) struct Machine {
     idle: u32,
     /// How many processes are in the policy's queue.
     ready: usize,
-    /// Who was queued last, for the driver to fetch its stack ahead.
+    /// Who was queued last and runs soon, for the driver to fetch its stack ahead.
     pub(crate) queued: Link,
     /// Who was queued while CPUs were idle, and may preempt once those have picked.
     woken: Vec<Key>,
