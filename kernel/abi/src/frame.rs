@@ -5,17 +5,20 @@ use crate::{Resume, Trap};
 ///
 /// It crosses the switch by its address, as a trap frame does on hardware, and is never copied.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Frame {
-    /// What is asked for. The kernel takes out of it what it keeps and leaves the rest.
-    pub trap: Trap,
-    /// The answer, valid once [`Gate::trap`] returned [`Flow::Done`].
-    pub resume: Resume,
+    // Of a call that moves no data the flags and the kind of the answer are all that is looked at
+    // after it: they lie side by side, in one cache line.
     /// Set by the gate when a destructor makes the trap while its stack unwinds: such a trap never
     /// parks.
     pub unwinding: bool,
     /// Set by the gate of a body that can't wait here, for instance between frames of C code: such
     /// a trap is not put off.
     pub atomic: bool,
+    /// The answer, valid once [`Gate::trap`] returned [`Flow::Done`].
+    pub resume: Resume,
+    /// What is asked for. The kernel takes out of it what it keeps and leaves the rest.
+    pub trap: Trap,
 }
 
 impl Frame {

@@ -10,15 +10,17 @@ use corosensei::stack::MIN_STACK_SIZE;
 
 use super::host_memory::{self, HostMemory, Pages, pages};
 
-/// Bytes above a stack's base that are the process's but not its stack's: see `control.rs`.
-pub(super) const HEAD: usize = 256;
+/// Bytes above a stack's base that are the process's but not its stack's: see `control.rs`. The
+/// last word of the stack, which a switch reads and writes, lies in one cache line with the first
+/// words of the head.
+pub(super) const HEAD: usize = 256 - 16;
 
 /// Stacks at equal offsets in their pages would share cache sets: a slot's stack begins this many
 /// bytes lower than that of the slot before, modulo [`COLOURS`].
 const COLOUR: usize = 192;
 const COLOURS: usize = 12;
 
-const _: () = assert!(HEAD.is_multiple_of(64) && COLOUR.is_multiple_of(64));
+const _: () = assert!(HEAD % 64 == 48 && COLOUR.is_multiple_of(64));
 
 /// Where the host takes many ranges in one call, free slots are made ready several at a time: one
 /// for so many stacks in use, up to so many. More at once are not cheaper.
@@ -270,7 +272,7 @@ impl Drop for Arena {
 }
 
 impl Stack {
-    /// Where the [`HEAD`] bytes above the base begin; a multiple of 64.
+    /// Where the [`HEAD`] bytes above the base begin; a multiple of 16.
     pub(super) fn head(&self) -> NonNull<u8> {
         NonNull::with_exposed_provenance(self.base)
     }
@@ -283,7 +285,7 @@ impl Stack {
 
 // SAFETY: the range from `limit` to `base` is mapped and nobody else's until the stack goes back;
 // its lowest page is a guard; with colour and head taken off, two pages leave MIN_STACK_SIZE; both
-// ends are multiples of 64.
+// ends are multiples of 16.
 unsafe impl corosensei::stack::Stack for Stack {
     #[inline]
     fn base(&self) -> NonZeroUsize {

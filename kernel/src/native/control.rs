@@ -17,7 +17,14 @@ use super::panics::PanicRecord;
 /// What the kernel, the gate, the panic hook and the fault handler must know of a process that
 /// runs, and what a switch does not. It lies above the base of the process's stack, so that it
 /// costs no allocation.
+///
+/// What a trap looks at comes first, in the cache line of the stack's last word.
+#[repr(C)]
 pub(super) struct Control {
+    /// The way back to the kernel's stack; null before the first resume.
+    pub(super) way: Cell<*const Way>,
+    /// The stack pointer in the last trap; 0 before the first.
+    pub(super) left_at: Cell<usize>,
     /// Makes the coroutine return after a fault.
     pub(super) handler: CoroutineTrapHandler<()>,
     /// Where the stack's guard lies.
@@ -25,12 +32,8 @@ pub(super) struct Control {
     /// Its coroutine, which is the kernel's alone. Forgotten, never dropped, while unfinished: to
     /// drop it would unwind the stack, and abort the host if the program objects.
     pub(super) fiber: UnsafeCell<ManuallyDrop<Fiber>>,
-    /// Where [`super::jump::suspend`] leaves the stack pointer; null before the first resume.
-    pub(super) left_at: Cell<*const Cell<usize>>,
     /// The fault handler cut it off.
     pub(super) faulted: Cell<bool>,
-    /// The way back to the kernel's stack; null before the first resume.
-    pub(super) way: Cell<*const Way>,
     /// How the process ended, for the kernel to take.
     pub(super) end: Cell<Option<End>>,
     /// The panics that the hook took down, oldest first.
@@ -47,7 +50,7 @@ pub(super) struct Control {
     pub(super) grace: Cell<u32>,
 }
 
-const _: () = assert!(size_of::<Control>() <= HEAD && align_of::<Control>() <= 64);
+const _: () = assert!(size_of::<Control>() <= HEAD && align_of::<Control>() <= 16);
 
 /// How a process ended.
 pub(super) enum End {

@@ -1,28 +1,20 @@
-use std::cell::Cell;
 use std::panic;
 use std::thread;
 
 use hothouse_abi::{Errno, Flow, Frame, Gate, Resume, Unwinding};
 
 use super::control::Control;
-use super::jump::{self, Way};
+use super::jump;
 
 /// How many traps of a dying process pass for a destructor's when there is no telling.
 const GRACE: u32 = 64;
 
 /// A native process's way into the kernel.
-pub(super) struct NativeGate<'a> {
-    pub(super) way: &'a Way,
-    pub(super) control: &'a Control,
-    /// The stack pointer in the last trap.
-    pub(super) left_at: Cell<usize>,
-}
-
-impl Gate for NativeGate<'_> {
+impl Gate for Control {
     #[inline]
     fn trap(&self, frame: &mut Frame) -> Flow {
         frame.unwinding = thread::panicking() && self.is_unwinding();
-        jump::suspend(self.way, &self.left_at, &raw mut *frame);
+        jump::suspend(self, &raw mut *frame);
         if matches!(frame.resume, Resume::Unwind) {
             self.unwind(frame);
         }
@@ -30,7 +22,7 @@ impl Gate for NativeGate<'_> {
     }
 }
 
-impl NativeGate<'_> {
+impl Control {
     /// Whether this very process unwinds, when the thread counts as panicking.
     ///
     /// The thread's count is right as long as only this process is in the middle of an unwinding.
@@ -39,13 +31,13 @@ impl NativeGate<'_> {
     /// to be doing so for a bounded number of traps.
     #[cold]
     fn is_unwinding(&self) -> bool {
-        self.control.guessed.set(self.control.blind.get());
-        if !self.control.blind.get() {
+        self.guessed.set(self.blind.get());
+        if !self.blind.get() {
             return true;
         }
-        let grace = self.control.grace.get();
-        self.control.grace.set(grace.saturating_sub(1));
-        self.control.dying.get() && grace > 0
+        let grace = self.grace.get();
+        self.grace.set(grace.saturating_sub(1));
+        self.dying.get() && grace > 0
     }
 
     #[cold]
@@ -55,8 +47,8 @@ impl NativeGate<'_> {
             frame.resume = Resume::Error(Errno::EINTR);
             return;
         }
-        self.control.dying.set(true);
-        self.control.grace.set(GRACE);
+        self.dying.set(true);
+        self.grace.set(GRACE);
         panic::resume_unwind(Box::new(Unwinding));
     }
 }

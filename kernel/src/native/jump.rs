@@ -11,8 +11,6 @@
 //! prediction. It leaves both stacks exactly as corosensei 0.3.4 would, so that starting, ending,
 //! faulting and backtraces remain corosensei's: another version has to be checked against it.
 
-use std::cell::Cell;
-
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use hothouse_abi::Frame;
 
@@ -28,8 +26,9 @@ pub(super) type Way = Yielder<(), *mut Frame>;
 /// Suspends the process that calls it, until it is resumed.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(super) fn suspend(way: &Way, left_at: &Cell<usize>, frame: *mut Frame) {
-    // SAFETY: a `Yielder` is the place of the parent's stack pointer. What is pushed here is what
+pub(super) fn suspend(control: &Control, frame: *mut Frame) {
+    // SAFETY: the control's way is set before the program's first line, and a `Yielder` is the
+    // place of the parent's stack pointer. What is pushed here is what
     // `resume` and the coroutine's own resume take off again, in their order; the registers that
     // are neither pushed nor named are declared clobbered.
     unsafe {
@@ -52,8 +51,8 @@ pub(super) fn suspend(way: &Way, left_at: &Cell<usize>, frame: *mut Frame) {
             "pop rbx",
             "pop rbp",
             inlateout("rdi") frame => _,
-            inlateout("rdx") std::ptr::from_ref(way) => _,
-            inlateout("rcx") left_at.as_ptr() => _,
+            inlateout("rdx") control.way.get() => _,
+            inlateout("rcx") control.left_at.as_ptr() => _,
             lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
             clobber_abi("sysv64"),
         );
@@ -111,8 +110,9 @@ pub(super) unsafe fn resume(control: &Control, suspended_at: &mut usize) -> *mut
 /// Suspends the process that calls it, until it is resumed.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-pub(super) fn suspend(way: &Way, _left_at: &Cell<usize>, frame: *mut Frame) {
-    way.suspend(frame);
+pub(super) fn suspend(control: &Control, frame: *mut Frame) {
+    // SAFETY: set before the program's first line, and valid while its stack exists.
+    unsafe { (*control.way.get()).suspend(frame) };
 }
 
 /// Runs the process until it suspends itself, and gives its frame; null when it has ended.
@@ -137,9 +137,7 @@ unsafe fn resume_by_call(control: &Control, suspended_at: &mut usize) -> *mut Fr
     let fiber = unsafe { &mut *control.fiber.get() };
     match fiber.resume(()) {
         CoroutineResult::Yield(frame) => {
-            // SAFETY: set by the root of the process's stack, to a cell that is there as long as
-            // its program is.
-            *suspended_at = unsafe { (*control.left_at.get()).get() };
+            *suspended_at = control.left_at.get();
             frame
         }
         CoroutineResult::Return(()) => std::ptr::null_mut(),

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell, UnsafeCell};
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, offset_of};
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
 use std::thread;
@@ -13,7 +13,6 @@ use hothouse_abi::{ExitStatus, Frame, Main, Value};
 use super::arena::{Arena, Stack};
 use super::control::{self, Control, End};
 use super::fault::{Fault, Trouble};
-use super::gate::NativeGate;
 use super::jump::{self, Fiber, Way};
 use super::panics;
 use super::prefetch::prefetch;
@@ -59,15 +58,15 @@ impl Native {
             control.end.set(Some(End::Status(run(main, way, control))));
         });
         // SAFETY: the head of a stack is HEAD bytes that are the process's own, at a multiple of
-        // 64, and a record needs no more.
+        // 16, and a record needs no more.
         unsafe {
             control.write(Control {
+                way: Cell::new(ptr::null()),
+                left_at: Cell::new(0),
                 handler: coroutine.trap_handler(),
                 guard,
                 fiber: UnsafeCell::new(ManuallyDrop::new(coroutine)),
-                left_at: Cell::new(ptr::null()),
                 faulted: Cell::new(false),
-                way: Cell::new(ptr::null()),
                 end: Cell::new(None),
                 panics: RefCell::new(Vec::new()),
                 cancelled: Cell::new(false),
@@ -121,10 +120,14 @@ impl Native {
         unsafe { self.frame.as_mut() }.expect("the process is suspended in a trap")
     }
 
-    /// Has the processor fetch the top of a suspended process's stack.
+    /// Has the processor fetch what a suspended process looks at first when it goes on: the top of
+    /// its stack, and where its frame and its stack begin.
     #[inline(always)]
     pub(crate) fn prefetch(&self) {
-        prefetch(ptr::without_provenance::<u8>(self.suspended_at), 0..5);
+        prefetch(ptr::without_provenance::<u8>(self.suspended_at), 0..4);
+        prefetch(self.frame, 0..1);
+        prefetch(self.frame.wrapping_byte_add(offset_of!(Frame, trap)), 0..1);
+        prefetch(self.control.as_ptr(), 0..1);
     }
 
     /// Gives back the stack of a process that has ended; that of one that was cut off is abandoned.
@@ -245,14 +248,12 @@ impl Drop for Native {
 /// The root of a process's stack. Nothing unwinds past it.
 fn run(main: Main, way: &Way, control: &Control) -> ExitStatus {
     control.way.set(way);
-    let gate = NativeGate { way, control, left_at: Cell::new(0) };
-    control.left_at.set(&raw const gate.left_at);
     let result = panic::catch_unwind(AssertUnwindSafe(|| {
         if control.cancelled.get() {
             drop(main);
             return ExitStatus::Exited(Value::Nil);
         }
-        main(&gate)
+        main(control)
     }));
     result.unwrap_or_else(|payload| panics::status_of(payload, control))
 }

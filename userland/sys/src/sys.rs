@@ -43,12 +43,14 @@ use crate::hook::{Hooks, panic_message};
 /// let mut kept: Option<&'static Sys<'static>> = None;
 /// hothouse_sys::program(move |sys| kept = Some(sys));
 /// ```
+#[repr(C)]
+#[repr(C)]
 pub struct Sys<'g> {
     gate: &'g dyn Gate,
-    pub(crate) handlers: RefCell<Handlers>,
-    pub(crate) hooks: RefCell<Hooks>,
     /// A handler panicked: the process ends, also if the program catches the panic.
     is_broken: Cell<bool>,
+    pub(crate) handlers: RefCell<Handlers>,
+    pub(crate) hooks: RefCell<Hooks>,
     panic: RefCell<String>,
 }
 

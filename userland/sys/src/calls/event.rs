@@ -67,10 +67,12 @@ impl Sys<'_> {
     ///
     /// `ETIMEDOUT`; `ESRCH` if the filter's sender is dead and nothing of it is queued; `EINTR`
     /// after an interrupting handler.
-    #[inline]
+    #[inline(always)]
     pub fn receive_event(&self, filter: Filter, timeout: Option<Duration>) -> Result<Event, Errno> {
         let timeout = timeout.map(Into::into);
-        call!(self, Trap::Receive { filter, timeout }, event)
+        // In its parts: a copy as a whole would wait until those have left the store buffer.
+        let Filter { name, sender } = filter;
+        call!(self, Trap::Receive { filter: Filter { name, sender }, timeout }, event)
     }
 
     /// Takes the next event of any kind, or waits for one.
