@@ -44,7 +44,6 @@ use crate::hook::{Hooks, panic_message};
 /// hothouse_sys::program(move |sys| kept = Some(sys));
 /// ```
 #[repr(C)]
-#[repr(C)]
 pub struct Sys<'g> {
     gate: &'g dyn Gate,
     /// A handler panicked: the process ends, also if the program catches the panic.
