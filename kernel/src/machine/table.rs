@@ -1,9 +1,10 @@
 //! The process table: pids that are never used again over places that are.
 
+use std::hash::BuildHasher;
 use std::ops::{Index, IndexMut};
 use std::rc::Rc;
 
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 use hothouse_abi::{Pid, Program, Scheduling};
 use rustc_hash::FxBuildHasher;
 
@@ -14,6 +15,9 @@ use crate::policy::{Task, TaskId};
 /// Up to so many places nothing is given back.
 const FEW: usize = 4096;
 
+/// Up to so many vacant places are left so for the sake of one that has the number of its process.
+const PASSED_OVER: usize = 64;
+
 /// All processes, by key and by pid.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -22,7 +26,7 @@ pub(crate) struct Table {
     free: Vec<u32>,
     /// invariant: holds the key of each process that is not `Dead`, but for those in the place of
     /// their number, and nothing else.
-    by_pid: HashMap<Pid, u32, FxBuildHasher>,
+    by_pid: HashTable<u32>,
     last_pid: u64,
     /// A place that kept others from being given back: while it is taken, there is no need to look
     /// again.
@@ -31,6 +35,10 @@ pub(crate) struct Table {
     live: usize,
     /// How a process is scheduled for which nothing else is said, shared by all of those.
     scheduling: Rc<Scheduling>,
+}
+
+fn hash_of(pid: Pid) -> u64 {
+    FxBuildHasher.hash_one(pid)
 }
 
 /// The place that has the number of a process, in which it is until places are used again.
@@ -44,7 +52,7 @@ impl Table {
         Table {
             processes: Vec::new(),
             free: Vec::new(),
-            by_pid: HashMap::default(),
+            by_pid: HashTable::new(),
             last_pid: 0,
             in_the_way: None,
             live: 0,
@@ -62,18 +70,31 @@ impl Table {
         self.last_pid += 1;
         let pid = Pid::new(self.last_pid);
         let scheduling = self.scheduling.clone();
-        let key = self.free.last().map_or(self.processes.len(), |&key| key as Key);
+        let key = self.place_for(pid);
         let id = TaskId(u32::try_from(key).expect("invariant: fewer than 2^32 processes"));
         let task = Task::with(id, pid, scheduling);
-        match self.free.pop() {
-            Some(_) => self.processes[key].renew(task, name, user, program),
-            None => self.processes.push(Process::new(task, name, user, program)),
+        if key < self.processes.len() {
+            self.free.pop();
+            self.processes[key].renew(task, name, user, program);
+        } else {
+            self.processes.push(Process::new(task, name, user, program));
         }
         self.live += 1;
         if place_of(pid) != key {
-            self.by_pid.insert(pid, id.0);
+            let processes = &self.processes;
+            let rehash = |&key: &u32| hash_of(processes[key as Key].pid());
+            self.by_pid.insert_unique(hash_of(pid), id.0, rehash);
         }
         key
+    }
+
+    /// The place for a new process: the one vacated last, or one behind all.
+    fn place_for(&self, pid: Pid) -> Key {
+        let end = self.processes.len();
+        match self.free.last() {
+            Some(&key) if place_of(pid) != end || self.free.len() > PASSED_OVER => key as Key,
+            _ => end,
+        }
     }
 
     /// The pid that the next process gets.
@@ -87,7 +108,8 @@ impl Table {
         let pid = self.processes[key].pid();
         self.live -= 1;
         if place_of(pid) != key {
-            self.by_pid.remove(&pid);
+            let entry = self.by_pid.find_entry(hash_of(pid), |&other| other as Key == key);
+            entry.expect("invariant: who is not in the place of its number is found").remove();
         }
     }
 
@@ -125,7 +147,8 @@ impl Table {
         self.processes.shrink_to_fit();
         self.free.retain(|&key| (key as usize) < left);
         self.free.shrink_to_fit();
-        self.by_pid.shrink_to_fit();
+        let processes = &self.processes;
+        self.by_pid.shrink_to_fit(|&key| hash_of(processes[key as Key].pid()));
         Some(left)
     }
 
@@ -143,7 +166,8 @@ impl Table {
 
     #[inline(never)]
     fn find_elsewhere(&self, pid: Pid) -> Option<Key> {
-        self.by_pid.get(&pid).map(|&key| key as Key)
+        let is_it = |&key: &u32| self.processes[key as Key].pid() == pid;
+        self.by_pid.find(hash_of(pid), is_it).map(|&key| key as Key)
     }
 
     /// The place of a record, to be fetched ahead; what a turn on a CPU reads is at its beginning.
@@ -230,5 +254,70 @@ impl IndexMut<Key> for Table {
     #[inline]
     fn index_mut(&mut self, key: Key) -> &mut Process {
         &mut self.processes[key]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use hothouse_abi::{Name, Program};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn insert(table: &mut Table) -> (Pid, Key) {
+        let program = Program::native(|_| unreachable!("no program runs in these tests"));
+        let key = table.insert(Name::short("test"), Name::short("root"), program);
+        (table[key].pid(), key)
+    }
+
+    fn bury(table: &mut Table, key: Key) {
+        table.hide(key);
+        table.vacate(key);
+    }
+
+    proptest! {
+        #[test]
+        fn every_live_process_is_found_and_no_other(ends in prop::collection::vec((0..4u8, 0..400usize), 0..300)) {
+            let (mut table, mut model, mut peak) = (Table::new(), BTreeMap::new(), 0);
+            for (op, which) in ends {
+                if op > 0 || model.is_empty() {
+                    let (pid, key) = insert(&mut table);
+                    model.insert(pid, key);
+                } else {
+                    let pid = *model.keys().nth(which % model.len()).expect("it is not empty");
+                    bury(&mut table, model.remove(&pid).expect("it is there"));
+                }
+                peak = peak.max(model.len());
+                for pid in (0..=table.last_pid + 1).map(Pid::new) {
+                    prop_assert_eq!(table.find(pid), model.get(&pid).copied());
+                }
+                prop_assert_eq!(table.len(), model.len());
+                prop_assert!(table.processes.len() <= peak + PASSED_OVER + 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_few_that_ended_early_move_nobody_from_the_place_of_its_number() {
+        let mut table = Table::new();
+        for _ in 0..PASSED_OVER {
+            let (_, key) = insert(&mut table);
+            bury(&mut table, key);
+        }
+        (0..1000).for_each(|_| {
+            insert(&mut table);
+        });
+        assert!(table.by_pid.is_empty());
+        // More than that are used again.
+        for pid in 0..1000 {
+            bury(&mut table, PASSED_OVER + pid);
+        }
+        let places = table.processes.len();
+        (0..1000).for_each(|_| {
+            insert(&mut table);
+        });
+        assert_eq!(table.processes.len(), places);
     }
 }
