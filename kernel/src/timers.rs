@@ -10,6 +10,8 @@
 //! reaches a slot, its entries move to earlier wheels, each entry at most ten times in its life.
 //! Entries that are due move on to one list for each [`Class`].
 
+use std::num::NonZeroU32;
+
 use hothouse_abi::Tick;
 
 const BITS: u32 = 6;
@@ -48,7 +50,8 @@ impl Class {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimerKey {
     index: u32,
-    generation: u32,
+    // Never zero, so that an optional key takes no more than a key.
+    generation: NonZeroU32,
 }
 
 #[derive(Debug)]
@@ -59,7 +62,7 @@ struct Entry<T> {
     prev: u32,
     next: u32,
     /// Raised when the entry is freed, so that an old key is noticed.
-    generation: u32,
+    generation: NonZeroU32,
     /// `None` while the entry is free.
     payload: Option<T>,
 }
@@ -381,7 +384,7 @@ impl<T> Timers<T> {
                 list: 0,
                 prev: NONE,
                 next: NONE,
-                generation: 0,
+                generation: NonZeroU32::MIN,
                 payload,
             });
             return index;
@@ -398,7 +401,7 @@ impl<T> Timers<T> {
     /// Frees an entry that is in no list.
     fn release(&mut self, index: u32) -> T {
         let entry = &mut self.entries[index as usize];
-        entry.generation = entry.generation.wrapping_add(1);
+        entry.generation = entry.generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
         entry.next = std::mem::replace(&mut self.free, index);
         self.len -= 1;
         entry.payload.take().expect("an armed entry has its payload")

@@ -46,11 +46,16 @@ impl Program {
 
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.code {
+        write!(f, "Program({:?}, {:?})", self.code, self.personality)
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Code::Native(_) => "native",
             Code::Stepped(_) => "stepped",
-        };
-        write!(f, "Program({kind}, {:?})", self.personality)
+        })
     }
 }
 

@@ -6,9 +6,7 @@ use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
-use hothouse_abi::{
-    Body, Code, ExitStatus, Flow, Frame, Gate, Pid, Program, Resume, Signal, Step, Trap,
-};
+use hothouse_abi::{Body, Code, ExitStatus, Flow, Frame, Gate, Pid, Resume, Signal, Step, Trap};
 
 use crate::machine::{After, Key, Machine};
 use crate::native::{Arena, Came, Fault, FaultKind, Native, prefetch};
@@ -149,8 +147,8 @@ impl Bodies {
         if key >= self.slots.len() {
             self.slots.resize_with(key + 1, || Slot::Empty);
         }
-        let program = shared.machine().table[key].program.take();
-        let Program { code, .. } = program.expect("invariant: who has no body has a program");
+        let code = shared.machine().table[key].code.take();
+        let code = code.expect("invariant: who has no body has its code");
         shared.machine().record(key, What::Started);
         match code {
             Code::Native(main) => match self.arena.take() {
@@ -327,10 +325,10 @@ impl Bodies {
         loop {
             let mut machine = shared.machine();
             let Some(key) = machine.victims.pop_front() else { return };
-            let program = machine.table[key].program.take();
+            let code = machine.table[key].code.take();
             drop(machine);
-            match program {
-                Some(program) => self.drop_program(program),
+            match code {
+                Some(code) => self.drop_code(code),
                 None => self.unwind(shared, key),
             }
             shared.machine().bury(key);
@@ -339,8 +337,8 @@ impl Bodies {
 
     /// Drops a program that never ran: a native one on a stack, since its destructors are program
     /// code.
-    fn drop_program(&mut self, program: Program) {
-        match program.code {
+    fn drop_code(&mut self, code: Code) {
+        match code {
             Code::Stepped(body) => drop_quietly(body),
             Code::Native(main) => {
                 let Some(stack) = self.arena.take() else { return drop_quietly(main) };
@@ -451,9 +449,12 @@ fn tell_fault(machine: &mut Machine, key: Key, fault: &Fault, in_what: &str) {
 
 /// Says where a program was, when a signal that tells it ends the process.
 fn tell_place(shared: &Shared, key: Key, body: &dyn Body) {
-    if !std::mem::take(&mut shared.machine().table[key].tells_place) {
+    let mut machine = shared.machine();
+    let rare = machine.table[key].rare.as_mut();
+    if !rare.is_some_and(|rare| std::mem::take(&mut rare.tells_place)) {
         return;
     }
+    drop(machine);
     if let Some(place) = body.place() {
         shared.machine().say(key, &format!("it was at {place}"));
     }

@@ -4,7 +4,7 @@ use hothouse_abi::{Errno, LockId, Resume, Span, Tick};
 
 use super::locks::Kind;
 use super::process::Key;
-use super::wait::{On, Wait};
+use super::wait::{On, Queued, Wait};
 use super::{Machine, Outcome};
 
 impl Machine {
@@ -24,7 +24,7 @@ impl Machine {
             return Outcome::Answer(Resume::Error(errno));
         }
         let deadline = self.deadline(timeout);
-        self.start_wait(key, deadline, || On::Condition { id, mutex });
+        self.start_wait(key, deadline, || On::Condition { at: Queued::at(id), mutex });
         self.join_queue(key, id);
         // With no time at all it is over already, and nobody else is to run.
         if timeout.is_some_and(Span::is_zero) { Outcome::Enter } else { Outcome::Wait }
@@ -47,8 +47,8 @@ impl Machine {
         let wait = self.wait_at(key, id, place);
         let On::Condition { mutex, .. } = wait.on else { return };
         let timer = wait.timer.take();
-        let on = On::Relock { id: mutex, then: None };
-        *wait = Wait { on, since: wait.since, deadline: Tick::MAX, place: 0, timer: None };
+        let on = On::Relock { at: Queued::at(mutex), then: None };
+        *wait = Wait { on, since: wait.since, deadline: Tick::MAX, timer: None };
         if let Some(timer) = timer {
             self.timers.cancel(timer);
         }
@@ -56,7 +56,7 @@ impl Machine {
             Ok(answer) => self.grant(key, mutex, 0, answer),
             Err(Errno::EBUSY) => {
                 let new = self.place_in_queue(key, mutex);
-                self.wait_at(key, mutex, 0).place = new;
+                self.wait_at(key, mutex, 0).on.set_place(new);
             }
             Err(errno) => self.grant(key, mutex, 0, Resume::Error(errno)),
         }
@@ -68,7 +68,7 @@ impl Machine {
         let under = process.rare.iter_mut().flat_map(|rare| &mut rare.frames);
         let mut waits = process.wait.iter_mut().chain(under.filter_map(|f| f.wait.as_mut()));
         waits
-            .find(|wait| wait.place == place && wait.on.lock() == Some(id))
+            .find(|wait| wait.on.queued() == Some(Queued { lock: id, place }))
             .expect("invariant: who stands in a queue waits there")
     }
 
@@ -83,9 +83,8 @@ impl Machine {
     ) -> Option<Resume> {
         match self.try_lock(key, mutex) {
             Err(Errno::EBUSY) => {
-                let on = On::Relock { id: mutex, then: Some(errno) };
-                self.table[key].wait =
-                    Some(Wait { on, since, deadline: Tick::MAX, place: 0, timer: None });
+                let on = On::Relock { at: Queued::at(mutex), then: Some(errno) };
+                self.table[key].wait = Some(Wait { on, since, deadline: Tick::MAX, timer: None });
                 self.join_queue(key, mutex);
                 None
             }

@@ -238,8 +238,7 @@ impl Machine {
     fn switch_to(&mut self, key: Key, id: CpuId) -> Span {
         let process = &mut self.table[key];
         let pid = process.pid();
-        let migrated = process.last_cpu.is_some_and(|last| last != id);
-        process.last_cpu = Some(id);
+        let migrated = process.ran_on(id);
         let last = self.cpus[id.0 as usize].last.replace(pid);
         let mut cost = Span::ZERO;
         if let Some(from) = last.filter(|&last| last != pid) {

@@ -338,7 +338,7 @@ impl Machine {
         if place.is_some() {
             *place = None;
         }
-        place.get_or_insert_with(|| Wait { on: on(), since, deadline, place: 0, timer: None });
+        place.get_or_insert_with(|| Wait { on: on(), since, deadline, timer: None });
     }
 
     /// Puts a process that can run where the policy will find it.

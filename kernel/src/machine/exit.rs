@@ -32,7 +32,7 @@ impl Machine {
             self.condemn(key, first);
             return true;
         }
-        if !process.has_hooks {
+        if !process.rare_if(|rare| rare.has_hooks) {
             self.condemn(key, status);
             return true;
         }
@@ -155,7 +155,7 @@ impl Machine {
             self.table.orphan(child);
         }
         self.record(key, What::Exited { status: &status });
-        let parent = self.table[key].parent;
+        let parent = self.table.parent(key);
         self.table.orphan(key);
         self.policy.forget(self.table[key].task.id);
         let process = &mut self.table[key];
@@ -276,7 +276,7 @@ impl Machine {
         let alive = match pid {
             Some(pid) => {
                 let child = self.table.find(pid);
-                child.is_some_and(|child| self.table[child].parent == process.pid())
+                child.is_some_and(|child| self.table[child].siblings.parent.get() == Some(key))
             }
             None => process.siblings.first_child.get().is_some(),
         };
@@ -310,7 +310,7 @@ impl Machine {
 
     /// `at_exit`.
     pub(super) fn at_exit(&mut self, key: Key, hooks: bool) -> Outcome {
-        self.table[key].has_hooks = hooks;
+        self.table[key].set_hooks(hooks);
         Outcome::Answer(Resume::Unit)
     }
 

@@ -150,7 +150,7 @@ impl Machine {
             return self.ended(key, status);
         }
         // No code of it is left that could run.
-        self.table[key].has_hooks = false;
+        self.table[key].set_hooks(false);
         self.put_off(key, Held::End(status));
     }
 

@@ -18,7 +18,7 @@ impl Machine {
 
     #[inline]
     pub(super) fn getppid(&mut self, key: Key) -> Outcome {
-        Outcome::Answer(Resume::Pid(self.table[key].parent))
+        Outcome::Answer(Resume::Pid(self.table.parent(key)))
     }
 
     pub(super) fn getuser(&mut self, key: Key) -> Outcome {
@@ -38,7 +38,7 @@ impl Machine {
         if !process.is_root() {
             return Err(Errno::EPERM);
         }
-        process.user = std::mem::take(user);
+        process.user = Rc::new(std::mem::take(user));
         Ok(())
     }
 
@@ -53,13 +53,14 @@ impl Machine {
 
     /// What is known of a live process.
     pub(crate) fn info(&self, pid: Pid) -> Option<ProcessInfo> {
-        let process = &self.table[self.table.find(pid)?];
+        let key = self.table.find(pid)?;
+        let process = &self.table[key];
         let (cpu_time, wait_time) = self.times(process);
         Some(ProcessInfo {
             pid,
             name: process.name.clone(),
-            user: process.user.clone(),
-            parent: process.parent,
+            user: Name::clone(&process.user),
+            parent: self.table.parent(key),
             state: self.state_info(process),
             cpu_time,
             wait_time,

@@ -10,7 +10,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::process::Key;
 use super::urgency::Urgency;
-use super::wait::{On, Wait};
+use super::wait::{On, Queued, Wait};
 use super::waiters::Waiters;
 use super::{Machine, Outcome};
 use crate::trace::What;
@@ -140,7 +140,7 @@ impl Machine {
     /// `lock`.
     pub(super) fn lock(&mut self, key: Key, id: LockId, timeout: Option<Span>) -> Outcome {
         match self.try_lock(key, id) {
-            Err(Errno::EBUSY) => self.queue_at(key, On::Mutex(id), timeout),
+            Err(Errno::EBUSY) => self.queue_at(key, On::Mutex(Queued::at(id)), timeout),
             done => done.into(),
         }
     }
@@ -197,7 +197,7 @@ impl Machine {
     pub(super) fn join_queue(&mut self, key: Key, id: LockId) {
         let place = self.place_in_queue(key, id);
         if let Some(wait) = &mut self.table[key].wait {
-            wait.place = place;
+            wait.on.set_place(place);
         }
     }
 
@@ -213,9 +213,9 @@ impl Machine {
 
     /// Takes a wait out of the queue of its lock, if it has one.
     pub(super) fn leave_queue(&mut self, wait: &Wait) {
-        let Some(id) = wait.on.lock() else { return };
-        let Some(lock) = self.locks.by_id.get_mut(&id) else { return };
-        if lock.waiters.remove(wait.place)
+        let Some(at) = wait.on.queued() else { return };
+        let Some(lock) = self.locks.by_id.get_mut(&at.lock) else { return };
+        if lock.waiters.remove(at.place)
             && let Some(owner) = lock.owner()
         {
             self.end_boost(owner);
@@ -253,7 +253,7 @@ impl Machine {
     /// Ends the wait of `key` at this place of a lock, in front or under a handler.
     pub(super) fn grant(&mut self, key: Key, id: LockId, place: u64, answer: Resume) {
         let process = &mut self.table[key];
-        let at_lock = |wait: &Wait| wait.place == place && wait.on.lock() == Some(id);
+        let at_lock = |wait: &Wait| wait.on.queued() == Some(Queued { lock: id, place });
         let front = process.wait.as_ref().filter(|wait| at_lock(wait));
         let under = process.rare.iter().flat_map(|rare| &rare.frames);
         let under = under.filter_map(|f| f.wait.as_ref()).find(|wait| at_lock(wait));
@@ -290,7 +290,7 @@ impl Machine {
     /// `acquire`.
     pub(super) fn acquire(&mut self, key: Key, id: LockId, timeout: Option<Span>) -> Outcome {
         match self.try_acquire(key, id) {
-            Err(Errno::EAGAIN) => self.queue_at(key, On::Semaphore(id), timeout),
+            Err(Errno::EAGAIN) => self.queue_at(key, On::Semaphore(Queued::at(id)), timeout),
             done => done.into(),
         }
     }
@@ -331,7 +331,7 @@ impl Machine {
             return Outcome::Answer(Resume::Error(Errno::EINVAL));
         };
         if (lock.waiters.len() as u64) + 1 < parties {
-            return self.queue_at(key, On::Barrier(id), timeout);
+            return self.queue_at(key, On::Barrier(Queued::at(id)), timeout);
         }
         let waiters: Vec<_> = std::iter::from_fn(|| lock.waiters.pop()).collect();
         for (place, waiter) in waiters {
@@ -364,7 +364,7 @@ impl Machine {
         affected: &mut Vec<Key>,
     ) -> bool {
         let process = &self.table[key];
-        let urgency = self.lent_to(key).most(Urgency::own(&process.task, process.deadline));
+        let urgency = self.lent_to(key).most(Urgency::own(&process.task, process.deadline()));
         if urgency == Urgency::of(&process.task) {
             return false;
         }
@@ -373,8 +373,10 @@ impl Machine {
         let process = &self.table[key];
         let under = process.rare.iter().flat_map(|rare| &rare.frames);
         for wait in process.wait.iter().chain(under.filter_map(|f| f.wait.as_ref())) {
-            if let Some(lock) = wait.on.lock().and_then(|id| self.locks.by_id.get_mut(&id)) {
-                lock.waiters.change(wait.place, urgency);
+            if let Some(at) = wait.on.queued()
+                && let Some(lock) = self.locks.by_id.get_mut(&at.lock)
+            {
+                lock.waiters.change(at.place, urgency);
                 affected.extend(lock.owner());
             }
         }
@@ -384,7 +386,7 @@ impl Machine {
     /// Lets a process fall back to what it still inherits, or to what it is by itself.
     fn end_boost(&mut self, key: Key) {
         let process = &self.table[key];
-        if Urgency::of(&process.task) != Urgency::own(&process.task, process.deadline) {
+        if Urgency::of(&process.task) != Urgency::own(&process.task, process.deadline()) {
             self.reprioritise(key);
         }
     }

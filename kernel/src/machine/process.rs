@@ -1,11 +1,12 @@
 //! The record of a process.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::NonZeroU32;
 use std::rc::Rc;
 
 use hothouse_abi::{
-    Disposition, Event, EventKind, ExitStatus, LockId, Name, Personality, Pid, Program, Resume,
-    Scheduling, Signal, SignalSet, Span, Tick, TimerId, Token, Value,
+    Code, Disposition, Event, EventKind, ExitStatus, LockId, Name, Personality, Pid, Program,
+    Resume, Scheduling, Signal, SignalSet, Span, Tick, TimerId, Token, Value,
 };
 
 use super::records::Records;
@@ -42,15 +43,11 @@ pub(crate) struct Process {
     pub(crate) stopped: bool,
     pub(crate) personality: Personality,
     pub(crate) notices: bool,
-    pub(crate) has_hooks: bool,
-    /// A signal that tells where the process was ends it, and its body has not been asked.
-    pub(crate) tells_place: bool,
-    /// Whether it began a job and has not ended it.
-    pub(crate) in_job: bool,
-    /// There is no process: the place in the table is to be used again.
-    pub(crate) vacant: bool,
-    pub(crate) parent: Pid,
-    pub(crate) last_cpu: Option<CpuId>,
+    /// One more than the number of the CPU that it used last, if any.
+    last_cpu: Option<NonZeroU32>,
+    /// What most processes never need.
+    pub(crate) rare: Option<Box<Rare>>,
+    pub(crate) cpu_time: Span,
     /// What policies see of it.
     pub(crate) task: Task,
     /// What its parked trap waits for.
@@ -61,22 +58,16 @@ pub(crate) struct Process {
     pub(crate) mailbox: Mailbox,
     /// The answer, if it is [`Answered::Kept`]; else [`NOTHING`], or an event like it.
     kept: Resume,
-    /// What most processes never need.
-    pub(crate) rare: Option<Box<Rare>>,
     pub(crate) siblings: Siblings,
     pub(crate) name: Name,
-    pub(crate) user: Name,
-    /// When its job is to be done, without what it inherits.
-    pub(crate) deadline: Option<Tick>,
-    pub(crate) cpu_time: Span,
+    pub(crate) user: Rc<Name>,
     /// What switches and migrations cost it.
     pub(crate) overhead: Span,
     pub(crate) wait_time: Span,
     pub(crate) blocked_time: Span,
-    pub(crate) stopped_time: Span,
     pub(crate) started_at: Tick,
-    /// Its program until it runs first.
-    pub(crate) program: Option<Program>,
+    /// What it runs, until it runs first.
+    pub(crate) code: Option<Code>,
 }
 
 const _: () = assert!(std::mem::offset_of!(Process, task) == 64);
@@ -119,6 +110,14 @@ pub(crate) struct Rare {
     pub(crate) frames: Vec<Interrupted>,
     /// Set from the first `exit` on, while the hooks run.
     pub(crate) exiting: Option<ExitStatus>,
+    pub(crate) has_hooks: bool,
+    /// A signal that tells where the process was ends it, and its body has not been asked.
+    pub(crate) tells_place: bool,
+    /// Whether it began a job and has not ended it.
+    pub(crate) in_job: bool,
+    /// When its job is to be done, without what it inherits.
+    pub(crate) deadline: Option<Tick>,
+    pub(crate) stopped_time: Span,
     pub(crate) exit_timer: Option<TimerKey>,
     /// Why it is dead.
     pub(crate) status: Option<ExitStatus>,
@@ -163,25 +162,19 @@ pub(crate) struct Calls {
 }
 
 impl Process {
-    pub(crate) fn new(task: Task, name: Name, user: Name, program: Program) -> Process {
+    pub(crate) fn new(task: Task, name: Name, user: Rc<Name>, program: Program) -> Process {
         Process {
             task,
             state: State::Ready,
             stopped: false,
             personality: program.personality,
             notices: program.personality == Personality::Phoenix,
-            has_hooks: false,
-            tells_place: false,
-            in_job: false,
-            vacant: false,
-            deadline: None,
             answered: Answered::Start,
             kept: NOTHING,
             wait: None,
             debt: Span::ZERO,
             mask: SignalSet::empty(),
             pending: SignalSet::empty(),
-            parent: Pid::KERNEL,
             siblings: Siblings::default(),
             name,
             user,
@@ -191,11 +184,10 @@ impl Process {
             overhead: Span::ZERO,
             wait_time: Span::ZERO,
             blocked_time: Span::ZERO,
-            stopped_time: Span::ZERO,
             since: Tick::ZERO,
             started_at: Tick::ZERO,
             last_cpu: None,
-            program: Some(program),
+            code: Some(program.code),
             rare: None,
         }
     }
@@ -203,7 +195,7 @@ impl Process {
     /// Makes the record of a dead process, which owns nothing any more, that of a new one. In place,
     /// since a record is copied twice on the way from [`Process::new`]: 150 of the 1,000 instructions
     /// of a spawn.
-    pub(crate) fn renew(&mut self, task: Task, mut name: Name, mut user: Name, program: Program) {
+    pub(crate) fn renew(&mut self, task: Task, mut name: Name, user: Rc<Name>, program: Program) {
         let Process {
             state,
             pending,
@@ -215,11 +207,6 @@ impl Process {
             stopped,
             personality,
             notices,
-            has_hooks,
-            tells_place,
-            in_job,
-            vacant,
-            parent,
             last_cpu,
             task: old_task,
             // What `vacate` leaves empty.
@@ -230,14 +217,12 @@ impl Process {
             siblings,
             name: old_name,
             user: old_user,
-            deadline,
             cpu_time,
             overhead,
             wait_time,
             blocked_time,
-            stopped_time,
             started_at,
-            program: old_program,
+            code,
         } = self;
         *state = State::Ready;
         (*pending, *mask) = (SignalSet::empty(), SignalSet::empty());
@@ -245,34 +230,36 @@ impl Process {
         *answered = Answered::Start;
         *personality = program.personality;
         *notices = program.personality == Personality::Phoenix;
-        (*stopped, *has_hooks, *tells_place, *in_job, *vacant) =
-            (false, false, false, false, false);
-        (*parent, *last_cpu) = (Pid::KERNEL, None);
+        (*stopped, *last_cpu) = (false, None);
         *old_task = task;
         *siblings = Siblings::default();
         name.move_to(old_name);
-        user.move_to(old_user);
-        *deadline = None;
+        *old_user = user;
         (*cpu_time, *overhead) = (Span::ZERO, Span::ZERO);
-        (*wait_time, *blocked_time, *stopped_time) = (Span::ZERO, Span::ZERO, Span::ZERO);
+        (*wait_time, *blocked_time) = (Span::ZERO, Span::ZERO);
         *started_at = Tick::ZERO;
-        *old_program = Some(program);
+        *code = Some(program.code);
     }
 
-    /// Drops what is left of a dead process.
-    pub(crate) fn vacate(&mut self, scheduling: &Rc<Scheduling>) {
-        self.vacant = true;
+    /// Whether there is no process: the place in the table is to be used again.
+    pub(crate) fn is_vacant(&self) -> bool {
+        self.task.pid == Pid::KERNEL
+    }
+
+    /// Drops what is left of a dead process, but for what all have.
+    pub(crate) fn vacate(&mut self, scheduling: &Rc<Scheduling>, user: &Rc<Name>) {
+        self.task.pid = Pid::KERNEL;
         if self.has_answer() {
             self.drop_answer();
         }
         self.wait = None;
         self.rare = None;
-        self.program = None;
+        self.code = None;
         if self.mailbox.peak() > 0 {
             self.mailbox = Mailbox::new();
         }
         self.name = Name::default();
-        self.user = Name::default();
+        self.user = user.clone();
         self.state = State::Dead;
         self.task.scheduling = scheduling.clone();
     }
@@ -290,7 +277,7 @@ impl Process {
         let passed = now - self.since;
         self.since = now;
         match self.state {
-            _ if self.stopped => self.stopped_time += passed,
+            _ if self.stopped => self.rare().stopped_time += passed,
             State::Ready => self.wait_time += passed,
             State::Waiting => self.blocked_time += passed,
             State::Running(_) | State::Dead => {}
@@ -300,7 +287,7 @@ impl Process {
     /// Checks that the time since it was created is what went into its states, to the nanosecond.
     pub(crate) fn check_accounts(&self, now: Tick) {
         let run = self.cpu_time + self.overhead;
-        let away = self.wait_time + self.blocked_time + self.stopped_time;
+        let away = self.wait_time + self.blocked_time + self.stopped_time();
         assert_eq!(
             run + away,
             now - self.started_at,
@@ -396,6 +383,29 @@ impl Process {
         self.task.pid
     }
 
+    /// Notes that it uses this CPU. Returns whether the last one was another.
+    pub(super) fn ran_on(&mut self, cpu: CpuId) -> bool {
+        let number = NonZeroU32::MIN.saturating_add(cpu.0);
+        self.last_cpu.replace(number).is_some_and(|last| last != number)
+    }
+
+    /// When its job is to be done, without what it inherits.
+    pub(super) fn deadline(&self) -> Option<Tick> {
+        self.rare_if(|rare| rare.deadline)
+    }
+
+    /// How long it was stopped.
+    pub(super) fn stopped_time(&self) -> Span {
+        self.rare_if(|rare| rare.stopped_time)
+    }
+
+    /// Notes whether it has exit hooks.
+    pub(super) fn set_hooks(&mut self, hooks: bool) {
+        if hooks || self.rare.is_some() {
+            self.rare().has_hooks = hooks;
+        }
+    }
+
     pub(crate) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
@@ -413,7 +423,7 @@ impl Process {
     }
 
     pub(crate) fn is_root(&self) -> bool {
-        self.user == "root"
+        *self.user == "root"
     }
 
     pub(crate) fn is_exiting(&self) -> bool {

@@ -102,9 +102,11 @@ impl Machine {
     pub(super) fn begin_job(&mut self, key: Key, release: Tick, deadline: Option<Tick>) -> Outcome {
         self.finish_job(key);
         let process = &mut self.table[key];
-        process.deadline = deadline.or_else(|| deadline_of(&process.task, release));
-        process.in_job = true;
-        let deadline = process.deadline.unwrap_or(Tick::MAX);
+        let deadline = deadline.or_else(|| deadline_of(&process.task, release));
+        let rare = process.rare();
+        rare.deadline = deadline;
+        rare.in_job = true;
+        let deadline = deadline.unwrap_or(Tick::MAX);
         self.record(key, What::JobReleased { release, deadline });
         self.deadline_changed(key);
         if release > self.now {
@@ -133,11 +135,11 @@ impl Machine {
     }
 
     fn finish_job(&mut self, key: Key) -> bool {
-        let process = &mut self.table[key];
-        if !std::mem::take(&mut process.in_job) {
+        let Some(rare) = &mut self.table[key].rare else { return false };
+        if !std::mem::take(&mut rare.in_job) {
             return false;
         }
-        process.deadline = None;
+        rare.deadline = None;
         self.record(key, What::JobDone);
         true
     }
@@ -178,7 +180,9 @@ impl Process {
         task.period = scheduling.period;
         task.scheduling = scheduling;
         task.deadline = deadline_of(task, now);
-        self.deadline = task.deadline;
+        if task.deadline.is_some() {
+            self.rare().deadline = self.task.deadline;
+        }
     }
 }
 

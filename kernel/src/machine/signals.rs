@@ -163,7 +163,7 @@ impl Machine {
             return;
         }
         let process = &mut self.table[key];
-        process.tells_place = true;
+        process.rare().tells_place = true;
         let place = match &process.wait {
             Some(wait) => format!("waiting for {} since {}", wait.on, wait.since),
             None if process.task.burst.is_some() => "in compute".to_owned(),

@@ -56,7 +56,7 @@ impl Machine {
             self.check_scheduling(wanted)?;
             self.admit(None, wanted)?;
         }
-        let key = self.table.insert(name, Name::short("root"), program);
+        let key = self.table.insert_as_root(name, program);
         if let Some(scheduling) = scheduling {
             self.use_classes(scheduling.class);
             self.table[key].adopt_scheduling(scheduling, self.now);
@@ -80,7 +80,7 @@ impl Machine {
         process.since = self.now;
         let pid = process.pid();
         if self.listener.is_some() {
-            let (parent, name) = (process.parent, process.name.clone());
+            let (parent, name) = (self.table.parent(key), self.table[key].name.clone());
             self.record(key, What::Spawned { parent, name: &name });
         }
         self.counters.spawned += 1;

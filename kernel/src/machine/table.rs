@@ -5,7 +5,7 @@ use std::ops::{Index, IndexMut};
 use std::rc::Rc;
 
 use hashbrown::HashTable;
-use hothouse_abi::{Pid, Program, Scheduling};
+use hothouse_abi::{Name, Pid, Program, Scheduling};
 use rustc_hash::FxBuildHasher;
 
 use super::process::{Key, Process, State};
@@ -35,6 +35,8 @@ pub(crate) struct Table {
     live: usize,
     /// How a process is scheduled for which nothing else is said, shared by all of those.
     scheduling: Rc<Scheduling>,
+    /// The user of those from outside.
+    root: Rc<Name>,
 }
 
 fn hash_of(pid: Pid) -> u64 {
@@ -57,16 +59,12 @@ impl Table {
             in_the_way: None,
             live: 0,
             scheduling: Rc::default(),
+            root: Rc::new(Name::short("root")),
         }
     }
 
     /// Makes a record for a new process with the next pid.
-    pub(crate) fn insert(
-        &mut self,
-        name: hothouse_abi::Name,
-        user: hothouse_abi::Name,
-        program: Program,
-    ) -> Key {
+    pub(crate) fn insert(&mut self, name: Name, user: Rc<Name>, program: Program) -> Key {
         self.last_pid += 1;
         let pid = Pid::new(self.last_pid);
         let scheduling = self.scheduling.clone();
@@ -86,6 +84,11 @@ impl Table {
             self.by_pid.insert_unique(hash_of(pid), id.0, rehash);
         }
         key
+    }
+
+    /// Makes a record for a new process of the superuser.
+    pub(crate) fn insert_as_root(&mut self, name: Name, program: Program) -> Key {
+        self.insert(name, self.root.clone(), program)
     }
 
     /// The place for a new process: the one vacated last, or one behind all.
@@ -117,7 +120,7 @@ impl Table {
     pub(crate) fn vacate(&mut self, key: Key) {
         let process = &mut self.processes[key];
         debug_assert_eq!(process.state, State::Dead, "invariant: only the dead go");
-        process.vacate(&self.scheduling);
+        process.vacate(&self.scheduling, &self.root);
         self.free.push(key as u32);
     }
 
@@ -137,7 +140,7 @@ impl Table {
             return None;
         }
         let places = self.processes.len();
-        let used = self.processes.iter().rposition(|process| !process.vacant);
+        let used = self.processes.iter().rposition(|process| !process.is_vacant());
         self.in_the_way = used.filter(|&key| key >= places / 2);
         if self.in_the_way.is_some() {
             return None;
@@ -178,7 +181,7 @@ impl Table {
 
     /// Whether there is a record under this key.
     pub(crate) fn has(&self, key: Key) -> bool {
-        self.processes.get(key).is_some_and(|process| !process.vacant)
+        self.processes.get(key).is_some_and(|process| !process.is_vacant())
     }
 
     /// How many records there are, dead ones that are not yet buried included.
@@ -194,7 +197,7 @@ impl Table {
     /// All records, those of the dead included.
     #[cfg(feature = "invariants")]
     pub(super) fn all(&self) -> impl Iterator<Item = (Key, &Process)> {
-        self.processes.iter().enumerate().filter(|(_, process)| !process.vacant)
+        self.processes.iter().enumerate().filter(|(_, process)| !process.is_vacant())
     }
 
     /// Those that do not count as dead.
@@ -210,16 +213,20 @@ impl Table {
         pids
     }
 
+    /// The parent of a process.
+    pub(crate) fn parent(&self, key: Key) -> Pid {
+        let parent = self.processes[key].siblings.parent.get();
+        parent.map_or(Pid::KERNEL, |parent| self.processes[parent].pid())
+    }
+
     /// Makes `child` a child of `parent`.
     pub(crate) fn adopt(&mut self, parent: Key, child: Key) {
         let first = self.processes[parent].siblings.first_child;
         if let Some(first) = first.get() {
             self.processes[first].siblings.previous = Link::to(child);
         }
-        let parent_pid = self.processes[parent].pid();
         self.processes[parent].siblings.first_child = Link::to(child);
         let record = &mut self.processes[child];
-        record.parent = parent_pid;
         record.siblings.parent = Link::to(parent);
         record.siblings.next = first;
         record.siblings.previous = Link::default();
@@ -237,7 +244,6 @@ impl Table {
             self.processes[parent].siblings.first_child = siblings.next;
         }
         let record = &mut self.processes[child];
-        record.parent = Pid::KERNEL;
         record.siblings = Siblings { first_child: siblings.first_child, ..Siblings::default() };
     }
 }
@@ -268,7 +274,7 @@ mod tests {
 
     fn insert(table: &mut Table) -> (Pid, Key) {
         let program = Program::native(|_| unreachable!("no program runs in these tests"));
-        let key = table.insert(Name::short("test"), Name::short("root"), program);
+        let key = table.insert_as_root(Name::short("test"), program);
         (table[key].pid(), key)
     }
 

@@ -100,7 +100,7 @@ impl Machine {
         let own = process.pid();
         let mut touches =
             Touches::default().writing(Object::Process(own)).writing(Object::Mailbox(own));
-        for pid in told(process) {
+        for pid in told(process).chain([self.table.parent(key)]) {
             touches = touches.writing(Object::Mailbox(pid));
         }
         if let Some(rare) = &process.rare {
@@ -120,8 +120,8 @@ impl Machine {
         let own = process.pid();
         let touches = Touches::default().reading(Object::Process(own));
         match process.wait.as_ref().map(|wait| &wait.on) {
-            Some(On::Mutex(id) | On::Semaphore(id) | On::Barrier(id)) => {
-                touches.writing(Object::Lock(*id))
+            Some(On::Mutex(at) | On::Semaphore(at) | On::Barrier(at)) => {
+                touches.writing(Object::Lock(at.lock))
             }
             Some(On::Condition { .. } | On::Relock { .. }) => touches.writing(Object::AllLocks),
             Some(On::Signals(_)) => touches.writing(Object::Process(own)),
@@ -145,15 +145,14 @@ impl Machine {
     /// Whether code of a process may be run by others: handlers, and hooks when it is killed.
     pub(super) fn is_interruptible(&self, key: Key) -> bool {
         let process = &self.table[key];
-        process.has_hooks || process.rare_if(|rare| !rare.dispositions.is_empty())
+        process.rare_if(|rare| rare.has_hooks || !rare.dispositions.is_empty())
     }
 }
 
-/// Who is told of the end of a process.
+/// Who is told of the end of a process, but for its parent.
 fn told(process: &Process) -> impl Iterator<Item = Pid> {
     let rare = process.rare.iter();
-    let others = rare.flat_map(|rare| {
+    rare.flat_map(|rare| {
         rare.monitored_by.iter().chain(&rare.monitors).chain(&rare.watchers).copied()
-    });
-    others.chain(Some(process.parent))
+    })
 }

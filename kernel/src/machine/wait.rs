@@ -14,11 +14,11 @@ pub(crate) struct Wait {
     /// When it times out; the end of time is never. A word, not an option, since that would be copied
     /// as a whole after it was written in two pieces, which waits for the store buffer.
     pub(crate) deadline: Tick,
-    /// Its place in the queue of the lock that it waits at.
-    pub(crate) place: u64,
     /// invariant: armed exactly while the process is `Waiting` and has a deadline.
     pub(crate) timer: Option<TimerKey>,
 }
+
+const _: () = assert!(size_of::<Option<Wait>>() == 64);
 
 impl Wait {
     /// Whether it may be forgotten instead of dropped, which is a call.
@@ -64,16 +64,30 @@ pub(crate) enum On {
     /// The reply to a call.
     Reply { peer: Pid, token: Token },
     /// A mutex.
-    Mutex(LockId),
+    Mutex(Queued),
     /// The mutex of a condition, without which the call does not return; then it returns this
     /// error, if any.
-    Relock { id: LockId, then: Option<Errno> },
+    Relock { at: Queued, then: Option<Errno> },
     /// A permit.
-    Semaphore(LockId),
+    Semaphore(Queued),
     /// A condition, and then its mutex.
-    Condition { id: LockId, mutex: LockId },
+    Condition { at: Queued, mutex: LockId },
     /// The others.
-    Barrier(LockId),
+    Barrier(Queued),
+}
+
+/// A place in the queue of a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Queued {
+    pub(crate) lock: LockId,
+    pub(crate) place: u64,
+}
+
+impl Queued {
+    /// At this lock, the place still to be taken.
+    pub(crate) fn at(lock: LockId) -> Queued {
+        Queued { lock, place: 0 }
+    }
 }
 
 impl On {
@@ -96,10 +110,24 @@ impl On {
 
     /// The lock in whose queue the process stands.
     pub(crate) fn lock(&self) -> Option<LockId> {
+        self.queued().map(|at| at.lock)
+    }
+
+    /// Its place there.
+    pub(crate) fn queued(&self) -> Option<Queued> {
         match self {
-            On::Mutex(id) | On::Semaphore(id) | On::Barrier(id) => Some(*id),
-            On::Relock { id, .. } | On::Condition { id, .. } => Some(*id),
+            On::Mutex(at) | On::Semaphore(at) | On::Barrier(at) => Some(*at),
+            On::Relock { at, .. } | On::Condition { at, .. } => Some(*at),
             _ => None,
+        }
+    }
+
+    /// Gives it this place there.
+    pub(crate) fn set_place(&mut self, place: u64) {
+        match self {
+            On::Mutex(at) | On::Semaphore(at) | On::Barrier(at) => at.place = place,
+            On::Relock { at, .. } | On::Condition { at, .. } => at.place = place,
+            _ => {}
         }
     }
 
@@ -143,10 +171,10 @@ impl fmt::Display for On {
                 set.signals().try_for_each(|signal| write!(f, " {signal}"))
             }
             On::Reply { peer, .. } => write!(f, "a reply from {peer}"),
-            On::Mutex(id) | On::Relock { id, .. } => write!(f, "mutex {id}"),
-            On::Semaphore(id) => write!(f, "semaphore {id}"),
-            On::Condition { id, .. } => write!(f, "condition {id}"),
-            On::Barrier(id) => write!(f, "barrier {id}"),
+            On::Mutex(at) | On::Relock { at, .. } => write!(f, "mutex {}", at.lock),
+            On::Semaphore(at) => write!(f, "semaphore {}", at.lock),
+            On::Condition { at, .. } => write!(f, "condition {}", at.lock),
+            On::Barrier(at) => write!(f, "barrier {}", at.lock),
         }
     }
 }
