@@ -24,6 +24,7 @@ pub mod faults;
 mod limits;
 mod machine;
 mod mailbox;
+mod memory;
 mod native;
 mod oracle;
 pub mod policy;

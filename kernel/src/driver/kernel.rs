@@ -17,7 +17,8 @@ use super::realtime::Pace;
 use super::report::{End, Report};
 use crate::limits::Costs;
 use crate::machine::{Action, Counters, Held, Next};
-use crate::native::{Watch, give_back_heap};
+use crate::memory::give_back_heap;
+use crate::native::Watch;
 use crate::trace::TraceHash;
 
 /// A machine with its processes, driven by the host.

@@ -162,7 +162,7 @@ impl Machine {
         settings.policy.start(settings.cpus.max(1));
         let preempts = settings.policy.preempts();
         Machine {
-            table: Table::new(),
+            table: Table::new(settings.limits.processes),
             now: Tick::ZERO,
             limits: settings.limits,
             counters: Counters::default(),

@@ -10,6 +10,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::process::{Key, Process, State};
 use super::siblings::{Link, Siblings};
+use crate::memory::use_large_pages;
 use crate::policy::{Task, TaskId};
 
 /// Up to so many places nothing is given back.
@@ -17,6 +18,11 @@ const FEW: usize = 4096;
 
 /// Up to so many vacant places are left so for the sake of one that has the number of its process.
 const PASSED_OVER: usize = 64;
+
+/// Once there are so many places, room is made for all that there may be, up to so many, and in large
+/// pages: of fewer places the last of those would waste more than it is worth.
+const MANY: usize = 1 << 16;
+const MOST_AHEAD: usize = 1 << 22;
 
 /// All processes, by key and by pid.
 #[derive(Debug)]
@@ -28,6 +34,8 @@ pub(crate) struct Table {
     /// their number, and nothing else.
     by_pid: HashTable<u32>,
     last_pid: u64,
+    /// How many processes there may be.
+    most: usize,
     /// A place that kept others from being given back: while it is taken, there is no need to look
     /// again.
     in_the_way: Option<Key>,
@@ -50,8 +58,9 @@ fn place_of(pid: Pid) -> Key {
 }
 
 impl Table {
-    pub(crate) fn new() -> Table {
+    pub(crate) fn new(most: usize) -> Table {
         Table {
+            most,
             processes: Vec::new(),
             free: Vec::new(),
             by_pid: HashTable::new(),
@@ -75,6 +84,9 @@ impl Table {
             self.free.pop();
             self.processes[key].renew(task, name, user, program);
         } else {
+            if key == MANY {
+                self.make_room();
+            }
             self.processes.push(Process::new(task, name, user, program));
         }
         self.live += 1;
@@ -89,6 +101,14 @@ impl Table {
     /// Makes a record for a new process of the superuser.
     pub(crate) fn insert_as_root(&mut self, name: Name, program: Program) -> Key {
         self.insert(name, self.root.clone(), program)
+    }
+
+    #[cold]
+    fn make_room(&mut self) {
+        let more = self.most.saturating_sub(self.processes.len()).min(MOST_AHEAD);
+        if self.processes.try_reserve_exact(more).is_ok() {
+            use_large_pages(self.processes.spare_capacity_mut());
+        }
     }
 
     /// The place for a new process: the one vacated last, or one behind all.
@@ -286,7 +306,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_live_process_is_found_and_no_other(ends in prop::collection::vec((0..4u8, 0..400usize), 0..300)) {
-            let (mut table, mut model, mut peak) = (Table::new(), BTreeMap::new(), 0);
+            let (mut table, mut model, mut peak) = (Table::new(1000), BTreeMap::new(), 0);
             for (op, which) in ends {
                 if op > 0 || model.is_empty() {
                     let (pid, key) = insert(&mut table);
@@ -307,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_few_that_ended_early_move_nobody_from_the_place_of_its_number() {
-        let mut table = Table::new();
+        let mut table = Table::new(1000);
         for _ in 0..PASSED_OVER {
             let (_, key) = insert(&mut table);
             bury(&mut table, key);
