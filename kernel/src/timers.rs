@@ -204,7 +204,7 @@ impl<T> Timers<T> {
             if list < SLOTS {
                 return Some(Tick::from_nanos(start));
             }
-            self.advance(start);
+            self.advance(start, limit.nanos());
         }
         None
     }
@@ -230,7 +230,7 @@ impl<T> Timers<T> {
         while let Some((start, list)) = self.first_slot()
             && start <= now.nanos()
         {
-            self.advance(start);
+            self.advance(start, now.nanos());
             if list < SLOTS {
                 let mut index = self.take_list(list);
                 while index != NONE {
@@ -280,13 +280,22 @@ impl<T> Timers<T> {
         wheel as usize * SLOTS + slot
     }
 
-    /// Moves the base to the start of the earliest slot, whose entries then belong to earlier
-    /// wheels; those of a slot of wheel 0 stay.
-    fn advance(&mut self, start: u64) {
+    /// Moves the base to the start of the earliest slot, whose entries then belong to earlier wheels;
+    /// those of a slot of wheel 0 stay. If there is only one and it is due by `limit`, the base goes
+    /// to its deadline at once, since nothing is due before that: a quarter of a job under `edf` was
+    /// spent in moving it wheel by wheel.
+    fn advance(&mut self, start: u64, limit: u64) {
         let list = self.place(Tick::from_nanos(start));
         self.base = start;
         if list < SLOTS {
             return;
+        }
+        let List { head, tail } = self.lists[list];
+        if head == tail {
+            let at = self.entries[head as usize].at.nanos();
+            if at <= limit {
+                self.base = at;
+            }
         }
         // First armed stays first: the entries go in order, and the lists that they go to are empty.
         let mut index = self.take_list(list);
