@@ -5,7 +5,7 @@ use hothouse_abi::{Errno, Resume, Signal, Tick};
 use super::Machine;
 use super::cpu::Phase;
 use super::effect::Effect;
-use super::process::{Interrupted, Key, Process, State};
+use super::process::{Key, Process, State};
 use super::wait::{On, Wait};
 use crate::machine::clock::Alarm;
 use crate::policy::{CpuId, Reason, Stop};
@@ -108,16 +108,7 @@ impl Machine {
         if interrupt {
             self.interrupt_suspended(key);
         }
-        let process = &mut self.table[key];
-        let frame = Interrupted {
-            mask: process.mask,
-            answer: process.take_answer(),
-            wait: process.wait.take(),
-            burst: process.task.burst.take(),
-        };
-        process.mask |= signal.into();
-        process.rare().frames.push(frame);
-        process.set_answer(Resume::Handler(signal));
+        self.table[key].interrupt_for(signal);
         self.record(key, What::HandlerStarted { signal });
         Entry::Run
     }

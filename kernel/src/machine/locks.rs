@@ -273,7 +273,7 @@ impl Machine {
         let frames = &mut self.table[key].rare().frames;
         if let Some(frame) = frames.iter_mut().find(|f| f.wait.as_ref().is_some_and(at_lock)) {
             frame.wait = None;
-            frame.answer = Some(answer);
+            frame.set_answer(answer);
         }
     }
 

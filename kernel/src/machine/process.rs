@@ -84,13 +84,17 @@ fn give(kept: &mut Resume, resume: &mut Resume) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answered {
     No,
-    /// The answer is `Start`. For it and for `Unit`, the most frequent of all, no second place is
+    /// The answer is `Start`. For it and the next two, the most frequent of all, no second place is
     /// looked at.
     Start,
     /// The answer is `Unit`.
     Unit,
+    /// The answer is to run this signal's handler.
+    Handler(Signal),
     Kept,
 }
+
+const _: () = assert!(size_of::<Answered>() == 1);
 
 /// Where a process is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,10 +149,12 @@ pub(crate) struct Rare {
 /// A trap over which a handler runs, with the mask to go back to.
 #[derive(Debug)]
 pub(crate) struct Interrupted {
-    pub(crate) mask: SignalSet,
-    pub(crate) answer: Option<Resume>,
+    mask: SignalSet,
+    answered: Answered,
+    /// The answer, if it is [`Answered::Kept`].
+    kept: Option<Box<Resume>>,
     pub(crate) wait: Option<Wait>,
-    pub(crate) burst: Option<Span>,
+    burst: Option<Span>,
 }
 
 /// The calls that a process made and that may still be answered.
@@ -159,6 +165,22 @@ pub(crate) struct Calls {
     pub(crate) replies: Vec<Event>,
     /// Calls that it gave up, oldest first, so that a late reply can be told so.
     pub(crate) given_up: VecDeque<Token>,
+}
+
+impl Interrupted {
+    const EMPTY: Interrupted = Interrupted {
+        mask: SignalSet::empty(),
+        answered: Answered::No,
+        kept: None,
+        wait: None,
+        burst: None,
+    };
+
+    /// Sets the answer with which the process goes on when the handler has returned.
+    pub(super) fn set_answer(&mut self, answer: Resume) {
+        self.answered = Answered::Kept;
+        self.kept = Some(Box::new(answer));
+    }
 }
 
 impl Process {
@@ -315,14 +337,54 @@ impl Process {
         if self.answered == Answered::Kept {
             self.drop_answer();
         }
-        if let Resume::Unit = answer {
-            self.answered = Answered::Unit;
-            std::mem::forget(answer);
-        } else {
-            self.answered = Answered::Kept;
-            // There is nothing to drop.
-            std::mem::forget(std::mem::replace(&mut self.kept, answer));
+        match answer {
+            Resume::Unit => self.answered = Answered::Unit,
+            Resume::Handler(signal) => self.answered = Answered::Handler(signal),
+            answer => {
+                self.answered = Answered::Kept;
+                // There is nothing to drop.
+                std::mem::forget(std::mem::replace(&mut self.kept, answer));
+            }
         }
+    }
+
+    /// Lays a handler over what it was about to do. In its parts, which stay where they are put: a
+    /// copy as a whole would wait until they have left the store buffer.
+    pub(super) fn interrupt_for(&mut self, signal: Signal) {
+        let frames = &mut self.rare.get_or_insert_default().frames;
+        frames.push(Interrupted::EMPTY);
+        let frame = frames.last_mut().expect("it was just pushed");
+        frame.mask = self.mask;
+        frame.answered = self.answered;
+        if self.answered == Answered::Kept {
+            frame.kept = Some(Box::new(std::mem::replace(&mut self.kept, NOTHING)));
+        }
+        if self.wait.is_some() {
+            frame.wait = self.wait.take();
+        }
+        frame.burst = self.task.burst.take();
+        self.answered = Answered::Handler(signal);
+        self.mask |= signal.into();
+    }
+
+    /// Goes on with what the innermost handler lay over. Returns whether there was one.
+    pub(super) fn go_back(&mut self) -> bool {
+        let Some(rare) = &mut self.rare else { return false };
+        let Some(frame) = rare.frames.last_mut() else { return false };
+        if self.answered == Answered::Kept {
+            self.kept = NOTHING;
+        }
+        self.mask = frame.mask;
+        self.answered = frame.answered;
+        if let Some(kept) = frame.kept.take() {
+            self.kept = *kept;
+        }
+        if frame.wait.is_some() || self.wait.is_some() {
+            self.wait = frame.wait.take();
+        }
+        self.task.burst = frame.burst;
+        rare.frames.truncate(rare.frames.len() - 1);
+        true
     }
 
     /// Makes a sent event that answer, in the place where it stays.
@@ -354,6 +416,7 @@ impl Process {
             Answered::No => None,
             Answered::Start => Some(Resume::Start),
             Answered::Unit => Some(Resume::Unit),
+            Answered::Handler(signal) => Some(Resume::Handler(signal)),
             Answered::Kept => Some(std::mem::replace(&mut self.kept, NOTHING)),
         }
     }
@@ -365,6 +428,7 @@ impl Process {
             Answered::No => return false,
             Answered::Start => resume.set(Resume::Start),
             Answered::Unit => resume.set(Resume::Unit),
+            Answered::Handler(signal) => resume.set(Resume::Handler(signal)),
             Answered::Kept => match (&mut self.kept, &mut *resume) {
                 (Resume::Event(from), Resume::Event(to)) => from.move_to(to),
                 (kept, _) => give(kept, resume),

@@ -234,17 +234,9 @@ impl Machine {
 
     /// A handler returned: the process goes on with what it lay over.
     pub(super) fn sigreturn(&mut self, key: Key) -> Outcome {
-        let Some(frame) = self.table[key].rare().frames.pop() else {
+        if !self.table[key].go_back() {
             return Err::<(), _>(Errno::EINVAL).into();
-        };
-        let process = &mut self.table[key];
-        process.mask = frame.mask;
-        match frame.answer {
-            Some(answer) => process.set_answer(answer),
-            None => process.drop_answer(),
         }
-        process.wait = frame.wait;
-        process.task.burst = frame.burst;
         self.record(key, What::HandlerEnded);
         Outcome::Enter
     }
