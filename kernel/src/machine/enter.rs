@@ -127,7 +127,7 @@ impl Machine {
             On::Sleep => expired.then_some(Resume::Unit),
             On::Child(pid) => {
                 let pid = *pid;
-                self.take_record(key, pid)
+                self.take_record(key, pid).map(Resume::Exit)
             }
             On::Signals(set) => {
                 let set = *set;

@@ -256,9 +256,16 @@ impl Machine {
     }
 
     /// `wait`.
-    pub(super) fn wait(&mut self, key: Key, pid: Option<Pid>, timeout: Option<Span>) -> Outcome {
-        if let Some(found) = self.take_record(key, pid) {
-            return Outcome::Answer(found);
+    pub(super) fn wait(
+        &mut self,
+        key: Key,
+        pid: Option<Pid>,
+        timeout: Option<Span>,
+        answer: &mut Resume,
+    ) -> Outcome {
+        if let Some(exit) = self.take_record(key, pid) {
+            answer.set(Resume::Exit(exit));
+            return Outcome::Answered;
         }
         if !self.has_child(key, pid) {
             return Outcome::Answer(Resume::Error(Errno::ECHILD));
@@ -284,14 +291,14 @@ impl Machine {
     }
 
     /// Reads an exit record. The notice of the same exit, if it is still queued, goes with it.
-    pub(super) fn take_record(&mut self, key: Key, pid: Option<Pid>) -> Option<Resume> {
+    pub(super) fn take_record(&mut self, key: Key, pid: Option<Pid>) -> Option<Box<Exit>> {
         let process = &mut self.table[key];
         let exit = process.rare.as_mut()?.records.take(pid)?;
         self.unread -= 1;
         if process.notices {
             process.mailbox.take_where(|event| is_notice(event, exit.pid));
         }
-        Some(Resume::Exit(exit))
+        Some(exit)
     }
 
     /// The notice of a child's exit was delivered: its record goes.

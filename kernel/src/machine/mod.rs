@@ -328,7 +328,7 @@ impl Machine {
             Trap::Spawn { name, program } => self.spawn(key, name, program).put(answer),
             Trap::Exit { status } => self.exit(key, status).put(answer),
             Trap::AtExit { hooks } => self.at_exit(key, *hooks).put(answer),
-            Trap::Wait { pid, timeout } => self.wait(key, *pid, *timeout).put(answer),
+            Trap::Wait { pid, timeout } => self.wait(key, *pid, *timeout, answer).put(answer),
             Trap::Notices { on } => self.notices(key, *on).put(answer),
             Trap::Monitor { pid } => self.monitor(key, *pid).put(answer),
             Trap::Demonitor { pid } => self.demonitor(key, *pid).put(answer),

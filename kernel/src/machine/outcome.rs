@@ -1,6 +1,6 @@
 //! What traps come to.
 
-use hothouse_abi::{Errno, Resume};
+use hothouse_abi::{Errno, Pid, Resume};
 
 /// What a trap does to its caller.
 #[must_use]
@@ -65,6 +65,16 @@ impl Put for Result<Resume, Errno> {
     fn put(self, answer: &mut Resume) -> Verdict {
         match self {
             Ok(resume) => resume.put(answer),
+            Err(errno) => Resume::Error(errno).put(answer),
+        }
+    }
+}
+
+impl Put for Result<Pid, Errno> {
+    #[inline(always)]
+    fn put(self, answer: &mut Resume) -> Verdict {
+        match self {
+            Ok(pid) => Resume::Pid(pid).put(answer),
             Err(errno) => Resume::Error(errno).put(answer),
         }
     }

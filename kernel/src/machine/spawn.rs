@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use hothouse_abi::{Errno, Name, Pid, Program, Resume, Scheduling};
+use hothouse_abi::{Errno, Name, Pid, Program, Scheduling};
 
 use super::Machine;
 use super::process::Key;
@@ -17,7 +17,7 @@ impl Machine {
         key: Key,
         name: &mut Name,
         program: &mut Option<Program>,
-    ) -> Result<Resume, Errno> {
+    ) -> Result<Pid, Errno> {
         if program.is_none() {
             return Err(Errno::EINVAL);
         }
@@ -41,7 +41,7 @@ impl Machine {
         self.use_classes(scheduling.class);
         self.table[child].adopt_scheduling(scheduling, self.now);
         self.inherit_locks(key, child);
-        Ok(Resume::Pid(self.started(child)))
+        Ok(self.started(child))
     }
 
     /// Starts a process from outside: a child of the kernel, as root.
