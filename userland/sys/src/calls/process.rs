@@ -108,6 +108,7 @@ impl Sys<'_> {
     /// `EAGAIN` over the machine's limit of processes, with unread exit records counted;
     /// `ENAMETOOLONG` if the name is over its limit. A child for which there is no stack ends
     /// `Failed` when it is to run first.
+    #[inline]
     pub fn spawn<F, R>(&self, name: impl Into<Name>, main: F) -> Result<Pid, Errno>
     where
         F: FnOnce(&Sys) -> R + 'static,
@@ -121,9 +122,12 @@ impl Sys<'_> {
     /// # Errors
     ///
     /// As [`spawn`](Sys::spawn).
+    #[inline(always)]
     pub fn spawn_program(&self, name: impl Into<Name>, program: Program) -> Result<Pid, Errno> {
-        let trap = Trap::Spawn { name: name.into(), program: Some(program) };
-        call!(self, trap, Resume::Pid(pid) => pid)
+        // In its parts: a copy as a whole would wait until those have left the store buffer.
+        let Program { code, personality, scheduling } = program;
+        let program = Some(Program { code, personality, scheduling });
+        call!(self, Trap::Spawn { name: name.into(), program }, Resume::Pid(pid) => pid)
     }
 
     /// Ends the caller: its exit hooks run, its stack unwinds with all destructors, and its timers,
