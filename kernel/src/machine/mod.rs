@@ -422,19 +422,22 @@ impl Machine {
     #[inline(always)]
     pub(crate) fn record(&mut self, key: Key, what: What<'_>) {
         if self.listener.is_some() {
-            self.record_it(key, what);
+            let (time, cpu, pid) = (self.now, None, Pid::KERNEL);
+            self.record_of(key, &mut Record { time, cpu, pid, what });
         }
     }
 
+    /// Completes a record and tells it. What happened is made in its place there: a copy would wait
+    /// for the store buffer, a sixth of a message with a listener.
     #[inline(never)]
-    fn record_it(&mut self, key: Key, what: What<'_>) {
+    fn record_of(&mut self, key: Key, record: &mut Record<'_>) {
         let Some(listener) = &mut self.listener else { return };
         let process = &self.table[key];
-        let cpu = match process.state {
-            State::Running(cpu) => Some(cpu),
-            _ => None,
-        };
-        listener.record(&Record { time: self.now, cpu, pid: process.pid(), what });
+        record.pid = process.pid();
+        if let State::Running(cpu) = process.state {
+            record.cpu = Some(cpu);
+        }
+        listener.record(record);
     }
 
     /// Tells the listener of something that is the kernel's own doing.
