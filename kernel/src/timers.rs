@@ -20,6 +20,8 @@ const WHEELS: usize = u64::BITS.div_ceil(BITS) as usize;
 /// The lists behind the wheels' slots, one a class.
 const DUE: usize = WHEELS * SLOTS;
 const LISTS: usize = DUE + Class::ALL.len();
+/// Of no more entries that go to earlier wheels together, each counts as due soon.
+const FEW: usize = 16;
 /// No entry: the end of a list.
 const NONE: u32 = u32::MAX;
 
@@ -93,6 +95,8 @@ pub(crate) struct Timers<T> {
     due: u8,
     slots: [u64; WHEELS],
     lists: Box<[List; LISTS]>,
+    /// Some that are due soon: see [`Timers::next_soon`].
+    soon: Vec<u32>,
 }
 
 impl<T> Default for Timers<T> {
@@ -114,6 +118,7 @@ impl<T> Timers<T> {
             due: 0,
             slots: [0; WHEELS],
             lists: Box::new([List { head: NONE, tail: NONE }; LISTS]),
+            soon: Vec::new(),
         }
     }
 
@@ -213,6 +218,18 @@ impl<T> Timers<T> {
         None
     }
 
+    /// Whether some came so near that it is worth to fetch ahead what they are for.
+    #[inline(always)]
+    pub(crate) fn are_some_soon(&self) -> bool {
+        !self.soon.is_empty()
+    }
+
+    /// One of these, each once. A hint: it may have been cancelled meanwhile.
+    pub(crate) fn next_soon(&mut self) -> Option<&T> {
+        let index = self.soon.pop()?;
+        self.entries.get(index as usize)?.payload.as_ref()
+    }
+
     /// Takes the next entry, in order of (deadline, class, arming), among those with a deadline of
     /// at most `now` and a class of at most `upto`. An entry armed for `now` meanwhile has its place
     /// in that order.
@@ -300,11 +317,18 @@ impl<T> Timers<T> {
         self.base = start;
         // First armed stays first: the entries go in order, and the lists that they go to are empty.
         let mut index = self.take_list(list);
+        self.soon.clear();
         while index != NONE {
             let Entry { next, at, .. } = self.entries[index as usize];
             let list = self.place(at);
             self.append(list, index);
+            if self.soon.len() <= FEW {
+                self.soon.push(index);
+            }
             index = next;
+        }
+        if self.soon.len() > FEW {
+            self.soon.clear();
         }
     }
 

@@ -113,6 +113,9 @@ impl Bodies {
         awaited: Option<Pid>,
     ) {
         let mut next = Some(key);
+        if shared.machine().are_some_soon() {
+            self.prefetch_sleepers(&mut shared.machine());
+        }
         while let Some(key) = next {
             let is_new = !matches!(self.slots.get(key), Some(Slot::Native(_) | Slot::Stepped(_)));
             if is_new && !self.start(shared, key) {
@@ -234,6 +237,18 @@ impl Bodies {
             }
         }
         if let Some(key) = machine.ahead(STACKS_AHEAD) {
+            self.prefetch_stack(key);
+        }
+    }
+
+    /// Has the processor fetch all that those need whose wait is going to time out soon: without it, each
+    /// of a million sleepers waited for its record, its frame and its stack, one after the other.
+    #[inline(never)]
+    fn prefetch_sleepers(&self, machine: &mut Machine) {
+        while let Some(key) = machine.awakes_soon() {
+            if let Some(process) = machine.table.place(key) {
+                prefetch(process, 0..7);
+            }
             self.prefetch_stack(key);
         }
     }

@@ -68,6 +68,22 @@ impl Machine {
             || self.counters.steps > self.limits.steps
     }
 
+    /// Whether [`Machine::awakes_soon`] knows somebody.
+    #[inline(always)]
+    pub(crate) fn are_some_soon(&self) -> bool {
+        self.timers.are_some_soon()
+    }
+
+    /// Somebody whose wait is going to time out soon, each once, as far as that is known at no cost.
+    pub(crate) fn awakes_soon(&mut self) -> Option<Key> {
+        while self.timers.are_some_soon() {
+            if let Some(Alarm::Wait(key)) = self.timers.next_soon() {
+                return Some(*key);
+            }
+        }
+        None
+    }
+
     /// Who runs next, or what else is to be done.
     #[inline(never)]
     pub(crate) fn next(&mut self, limit: Tick) -> Next {

@@ -140,3 +140,20 @@ fn nothing_is_armed_for_the_past() {
     timers.pop_due(Tick::from_nanos(10), Class::Timeout);
     timers.arm(Tick::from_nanos(9), Class::Timer, ());
 }
+
+#[test]
+fn those_that_come_near_with_few_others_are_told_once() {
+    for (count, told) in [(FEW, FEW), (FEW + 1, 0)] {
+        let mut timers = Timers::new();
+        // All in one slot of the second wheel, which goes to the first when the time comes near.
+        for at in 0..count as u64 {
+            timers.arm(Tick::from_nanos(64 + at), Class::Timer, at);
+        }
+        assert!(!timers.are_some_soon());
+        assert_eq!(timers.next_at(Tick::MAX), Some(Tick::from_nanos(64)));
+        let mut soon: Vec<u64> = std::iter::from_fn(|| timers.next_soon().copied()).collect();
+        soon.sort_unstable();
+        assert_eq!(soon, (0..told as u64).collect::<Vec<_>>());
+        assert!(!timers.are_some_soon());
+    }
+}
