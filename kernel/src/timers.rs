@@ -163,10 +163,10 @@ impl<T> Timers<T> {
     /// # Panics
     ///
     /// If it was popped or cancelled.
-    pub(crate) fn cancel(&mut self, key: TimerKey) -> T {
+    pub(crate) fn cancel(&mut self, key: TimerKey) {
         self.check(key);
         self.unlink(key.index);
-        self.release(key.index)
+        self.free(key.index).payload = None;
     }
 
     /// When an armed entry is due.
@@ -243,7 +243,8 @@ impl<T> Timers<T> {
         let (_, class) = self.first_due(upto)?;
         let index = self.lists[DUE + class as usize].head;
         self.unlink(index);
-        Some((class, self.release(index)))
+        let payload = self.free(index).payload.take();
+        Some((class, payload.expect("an armed entry has its payload")))
     }
 
     /// Moves every entry with a deadline of at most `now` to the lists of those that are due.
@@ -432,13 +433,13 @@ impl<T> Timers<T> {
         index
     }
 
-    /// Frees an entry that is in no list.
-    fn release(&mut self, index: u32) -> T {
+    /// Frees an entry that is in no list. Its payload is the caller's to take.
+    fn free(&mut self, index: u32) -> &mut Entry<T> {
         let entry = &mut self.entries[index as usize];
         entry.generation = entry.generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
         entry.next = std::mem::replace(&mut self.free, index);
         self.len -= 1;
-        entry.payload.take().expect("an armed entry has its payload")
+        entry
     }
 
     fn check(&self, key: TimerKey) {
