@@ -76,26 +76,36 @@ impl Machine {
         self.find_call(caller, sender, token)?;
         self.record(key, What::Replied { to: pid, token: token.number() });
         self.counters.events += 1;
-        let reply = Event::sent(sender, std::mem::take(name), std::mem::take(data));
         if self.watched {
-            self.carry(key, caller, Mail { event: reply, reply: Some(token) });
+            let event = Event::sent(sender, std::mem::take(name), std::mem::take(data));
+            self.carry(key, caller, Mail { event, reply: Some(token) });
         } else {
-            self.give_reply(caller, token, reply);
+            self.give_reply(caller, token, sender, name, data);
         }
         Ok(())
     }
 
     /// Gives a reply to the caller, whose call is still open.
-    pub(super) fn give_reply(&mut self, caller: Key, token: Token, reply: Event) {
+    pub(super) fn give_reply(
+        &mut self,
+        caller: Key,
+        token: Token,
+        sender: Pid,
+        name: &mut Name,
+        data: &mut Value,
+    ) {
         let process = &mut self.table[caller];
         let waits = process.state == State::Waiting
             && !process.stopped
-            && process.wait.as_ref().is_some_and(|wait| is_call(&wait.on, reply.sender, token));
+            && process.wait.as_ref().is_some_and(|wait| is_call(&wait.on, sender, token));
         if waits {
-            self.taken(caller, &reply);
-            self.complete(caller, Resume::Event(reply));
+            self.record(caller, What::Received { from: sender, name });
+            self.table[caller].set_event(sender, name, data, None);
+            self.end_wait(caller);
         } else {
-            let reply = Event { token: Some(token), ..reply };
+            let (name, data) = (std::mem::take(name), std::mem::take(data));
+            let token = Some(token);
+            let reply = Event { sender, name, data, token, kind: EventKind::Sent };
             process.rare().calls.replies.push(reply);
         }
     }

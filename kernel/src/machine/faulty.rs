@@ -271,7 +271,10 @@ impl Machine {
     /// Gives mail to its receiver, who is there and has room.
     fn hand_over_mail(&mut self, to: Key, mail: Mail) {
         match mail.reply {
-            Some(token) => self.give_reply(to, token, mail.event),
+            Some(token) => {
+                let Event { sender, mut name, mut data, .. } = mail.event;
+                self.give_reply(to, token, sender, &mut name, &mut data);
+            }
             None => self.deliver_event(to, mail.event),
         }
     }
