@@ -11,9 +11,11 @@ mod deep;
 mod queue;
 
 use std::collections::VecDeque;
+use std::mem::forget;
 
 use hothouse_abi::{Event, EventKind, Filter, Name, Pid, Token, Value};
 
+use crate::native::prefetch;
 use deep::Deep;
 use queue::Queue;
 
@@ -23,6 +25,8 @@ const SCANNED: usize = 8;
 const NEARLY_EMPTY: usize = 8;
 /// The most events for which a mailbox that is empty, or nearly so, keeps its memory.
 const KEPT: usize = 1024;
+/// How many turns ahead an event is fetched into the cache, where many are taken in order.
+const AHEAD: usize = 6;
 /// The name by which Phoenix programs see sent events.
 const REMOTE_EVENT: Name = Name::short("remote_event");
 
@@ -82,16 +86,12 @@ impl Mailbox {
     /// # Panics
     ///
     /// With 2^32 - 1 events.
-    #[inline(always)]
-    pub(crate) fn push(&mut self, event: Event) {
-        self.count(event.size());
-        match &mut self.store {
-            Store::Ring(events) => events.push_back(event),
-            Store::Deep(deep) => deep.queue.push(event),
-        }
+    pub(crate) fn push(&mut self, mut event: Event) {
+        event.move_to(self.room(event.size()));
     }
 
-    /// The same for a sent event, made in its place.
+    /// Adds a sent event, made in its place from what is moved there: a copy as a whole would wait
+    /// until its parts have left the store buffer.
     #[inline(never)]
     pub(crate) fn push_sent(
         &mut self,
@@ -100,15 +100,27 @@ impl Mailbox {
         data: &mut Value,
         token: Option<Token>,
     ) {
-        let (name, data) = (std::mem::take(name), std::mem::take(data));
-        self.push(Event { sender, name, data, token, kind: EventKind::Sent });
+        let event = self.room(Event::size_of(name, data));
+        event.sender = sender;
+        forget(std::mem::replace(&mut event.name, std::mem::take(name)));
+        forget(std::mem::replace(&mut event.data, std::mem::take(data)));
+        event.token = token;
+        event.kind = EventKind::Sent;
     }
 
+    /// The place of one more event of this size.
     #[inline(always)]
-    fn count(&mut self, size: usize) {
+    fn room(&mut self, size: usize) -> &mut Event {
         self.bytes += size;
         self.len = self.len.checked_add(1).expect("at most 2^32 - 1 events are queued");
         self.peak = self.peak.max(self.len);
+        match &mut self.store {
+            Store::Ring(events) => {
+                events.push_back(Event::EMPTY);
+                events.back_mut().expect("it was pushed above")
+            }
+            Store::Deep(deep) => deep.queue.room(),
+        }
     }
 
     /// All events, oldest first.
@@ -206,8 +218,13 @@ impl Mailbox {
         self.len -= 1;
         event.move_to(place);
         match &mut self.store {
-            Store::Ring(events) if at == 0 => std::mem::forget(events.pop_front()),
-            Store::Ring(events) => std::mem::forget(events.remove(at as usize)),
+            Store::Ring(events) if at == 0 => {
+                forget(events.pop_front());
+                if let Some(event) = events.get(AHEAD) {
+                    prefetch(event, 0..2);
+                }
+            }
+            Store::Ring(events) => forget(events.remove(at as usize)),
             Store::Deep(deep) => deep.remove(at),
         }
         if self.len() <= NEARLY_EMPTY {
@@ -218,13 +235,19 @@ impl Mailbox {
 
 impl Store {
     /// The deep form.
-    #[inline]
+    #[inline(always)]
     fn deep(&mut self) -> &mut Deep {
         if let Store::Ring(events) = self {
-            *self = Store::Deep(Box::new(Deep::new(Queue::of(std::mem::take(events)))));
+            let events = std::mem::take(events);
+            self.deepen(events);
         }
         let Store::Deep(deep) = self else { unreachable!("it was made so above") };
         deep
+    }
+
+    #[cold]
+    fn deepen(&mut self, events: VecDeque<Event>) {
+        *self = Store::Deep(Box::new(Deep::new(Queue::of(events))));
     }
 
     /// With few events: gives back the memory of many.

@@ -98,7 +98,7 @@ impl Machine {
         if name.len() > self.limits.name_bytes {
             return Err(Errno::ENAMETOOLONG);
         }
-        let size = size_of::<Event>() + name.len() + data.size();
+        let size = Event::size_of(name, data);
         let mailbox = &self.table[target].mailbox;
         if size > self.limits.mailbox_bytes {
             return Err(Errno::EMSGSIZE);

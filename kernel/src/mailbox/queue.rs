@@ -59,15 +59,16 @@ impl Queue {
         self.slots.get_mut(at.checked_sub(self.first)? as usize)?.as_mut()
     }
 
-    /// Adds an event behind the others. Where there is no room, holes are closed before more is
-    /// made, if a quarter are holes: so memory follows the events, and closing one hole moves at
-    /// most three.
-    #[inline]
-    pub(super) fn push(&mut self, event: Event) {
+    /// The place of one more event, behind the others. Where there is no memory for it, holes are
+    /// closed before more is taken, if a quarter are holes: so memory follows the events, and closing
+    /// one hole moves at most three.
+    #[inline(always)]
+    pub(super) fn room(&mut self) -> &mut Event {
         if self.slots.len() == self.slots.capacity() && self.holes > self.slots.len() / 4 {
             self.close_holes();
         }
-        self.slots.push_back(Some(event));
+        self.slots.push_back(Some(Event::EMPTY));
+        self.slots.back_mut().and_then(Option::as_mut).expect("it was pushed above")
     }
 
     /// Gives up the position of an event that was moved out. From `seen` on, the last positions are
