@@ -186,13 +186,16 @@ impl Mailbox {
     #[inline(always)]
     fn find(
         &mut self,
-        matches: impl FnMut(&Event) -> bool,
+        mut matches: impl FnMut(&Event) -> bool,
         look: impl FnOnce(&mut Deep) -> Option<u64>,
     ) -> Option<u64> {
         if let Store::Ring(events) = &self.store {
-            let found = events.iter().take(SCANNED).position(matches);
+            if matches(events.front()?) {
+                return Some(0);
+            }
+            let found = events.iter().take(SCANNED).skip(1).position(matches);
             if found.is_some() || events.len() <= SCANNED {
-                return found.map(|at| at as u64);
+                return found.map(|at| 1 + at as u64);
             }
         }
         look(self.store.deep())

@@ -346,6 +346,26 @@ mod tests {
     }
 
     #[test]
+    fn each_byte_counts() {
+        let hash = |bytes: &Bytes| {
+            let mut hasher = std::hash::DefaultHasher::new();
+            bytes.hash(&mut hasher);
+            hasher.finish()
+        };
+        for len in [1, 7, 8, 9, 16, 21, 22, 23, 40] {
+            let text: Vec<u8> = (1..=len).collect();
+            let a = Bytes::from(text.clone());
+            assert_eq!((&a, hash(&a)), (&a.clone(), hash(&text.as_slice().into())));
+            for at in 0..text.len() {
+                let mut other = text.clone();
+                other[at] ^= 0x80;
+                let other = Bytes::from(other);
+                assert!(a != other && hash(&a) != hash(&other), "byte {at} of {len}");
+            }
+        }
+    }
+
+    #[test]
     fn display_escapes_what_is_no_text() {
         assert_eq!(Bytes::from(&b"a\xffb"[..]).to_string(), "a\\xffb");
     }
