@@ -138,6 +138,7 @@ impl Chains {
     /// Indexes one event, or passes one that has no key.
     fn add(&mut self, queue: &Queue, key: Option<Key<'_>>) {
         let at = self.next.len() as u32;
+        assert!(self.next.len() < NONE as usize, "fewer than 2^32 - 1 positions are indexed");
         self.next.push(NONE);
         let Some(key) = key else { return };
         let hash = key.hash();

@@ -12,7 +12,7 @@ pub(super) struct Deep {
     pub(super) queue: Queue,
     /// No sent event lies before this position.
     sent: u64,
-    /// No index reaches beyond this position.
+    /// No look has passed this position: neither an index nor what is kept of a look reaches beyond.
     seen: u64,
     by_name: Chains,
     by_sender: Chains,
@@ -83,6 +83,7 @@ impl Deep {
         let is_sent = |at| self.queue.get(at).is_some_and(|event| event.kind == EventKind::Sent);
         let found = (self.sent.max(self.queue.first())..self.queue.end()).find(|&at| is_sent(at));
         self.sent = found.unwrap_or(self.queue.end());
+        self.seen = self.seen.max(self.sent);
         found
     }
 
@@ -117,8 +118,5 @@ impl Deep {
     #[inline]
     pub(super) fn remove(&mut self, at: u64) {
         self.queue.remove(at, self.seen);
-        let end = self.queue.end();
-        self.sent = self.sent.min(end);
-        self.mark.at = self.mark.at.min(end);
     }
 }

@@ -270,6 +270,30 @@ fn memory_follows_what_is_queued() {
 }
 
 #[test]
+fn an_index_forgets_what_has_left_in_front() {
+    let mut mailbox = made_deep(20);
+    for i in 0..10_000 {
+        mailbox.push(Event::sent(Pid::new(1), format!("name {i}"), i));
+        assert_eq!(mailbox.take_sent(&Filter::name("nobody's")), None);
+        mailbox.take_next().unwrap();
+    }
+    let capacity = deep(&mailbox).expect("many are left").capacity();
+    assert!(capacity <= 512, "{capacity}");
+}
+
+#[test]
+fn a_hollow_queue_gives_memory_back() {
+    let mut mailbox = made_deep(20);
+    (0..5000).for_each(|i| mailbox.push(Event::sent(Pid::new(1), "b", i)));
+    mailbox.push(Event::sent(Pid::new(2), "last", ()));
+    (0..5000)
+        .for_each(|i| assert_eq!(mailbox.take_where(|e| e.name == "b").unwrap().data, i.into()));
+    assert_eq!(mailbox.len(), 21);
+    let capacity = deep(&mailbox).expect("many are left").capacity();
+    assert!(capacity <= 512, "{capacity}");
+}
+
+#[test]
 fn what_is_taken_at_once_is_never_indexed() {
     let mut mailbox = made_deep(100);
     for i in 0..1000 {
