@@ -3,35 +3,39 @@
 //!
 //! A mailbox is a ring, whose first [`SCANNED`] events are looked at, as long as each receive finds
 //! its event among them: a server that takes what comes never needs more, however many wait. The
-//! first receive that would have to look further makes it indexed: each event is then in up to five
-//! linked lists, by arrival and by what it may be asked for, so that the oldest event for any filter
-//! heads a list. When few are left, it is a ring again.
+//! first receive that would have to look further makes it deep: from then on there is an index for
+//! each kind of filter in use, filled no further than a receive has looked.
+
+mod chains;
+mod deep;
+mod queue;
 
 use std::collections::VecDeque;
-use std::hash::{Hash, Hasher};
+use std::mem::forget;
 
-use hashbrown::HashTable;
-use hothouse_abi::{Event, EventKind, Filter, Name, Pid};
-use rustc_hash::FxHasher;
-use slab::Slab;
+use hothouse_abi::{Event, EventKind, Filter, Name, Pid, Token, Value};
+
+use crate::native::prefetch;
+use deep::Deep;
+use queue::Queue;
 
 /// The most events that are scanned.
-const SCANNED: usize = 32;
-/// An indexed mailbox with as few events becomes a ring. Well below `SCANNED`, so that a mailbox that
-/// hovers there isn't rebuilt with each event.
+const SCANNED: usize = 8;
+/// A mailbox with as few events gives back what it has room for beyond `KEPT`.
 const NEARLY_EMPTY: usize = 8;
-/// The most events for which an empty ring keeps its memory.
+/// The most events for which a mailbox that is empty, or nearly so, keeps its memory.
 const KEPT: usize = 1024;
+/// How many turns ahead an event is fetched into the cache, where many are taken in order.
+const AHEAD: usize = 6;
 /// The name by which Phoenix programs see sent events.
 const REMOTE_EVENT: Name = Name::short("remote_event");
-/// No event, or no list.
-const NONE: u32 = u32::MAX;
 
 /// Events in order of arrival.
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
     store: Store,
     bytes: usize,
+    len: u32,
     peak: u32,
 }
 
@@ -40,7 +44,7 @@ const _: () = assert!(size_of::<Mailbox>() <= 48);
 #[derive(Debug)]
 enum Store {
     Ring(VecDeque<Event>),
-    Indexed(Box<Deep>),
+    Deep(Box<Deep>),
 }
 
 impl Default for Store {
@@ -58,19 +62,13 @@ impl Mailbox {
     /// Whether no event is queued.
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        match &self.store {
-            Store::Ring(events) => events.is_empty(),
-            Store::Indexed(_) => false,
-        }
+        self.len == 0
     }
 
     /// How many events are queued.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        match &self.store {
-            Store::Ring(events) => events.len(),
-            Store::Indexed(deep) => deep.nodes.len(),
-        }
+        self.len as usize
     }
 
     /// The sum of the queued events' [`Event::size`].
@@ -88,51 +86,79 @@ impl Mailbox {
     /// # Panics
     ///
     /// With 2^32 - 1 events.
-    #[inline]
-    pub(crate) fn push(&mut self, event: Event) {
-        self.bytes += event.size();
-        let len = match &mut self.store {
+    pub(crate) fn push(&mut self, mut event: Event) {
+        event.move_to(self.room(event.size()));
+    }
+
+    /// Adds a sent event, made in its place from what is moved there: a copy as a whole would wait
+    /// until its parts have left the store buffer.
+    #[inline(never)]
+    pub(crate) fn push_sent(
+        &mut self,
+        sender: Pid,
+        name: &mut Name,
+        data: &mut Value,
+        token: Option<Token>,
+    ) {
+        let event = self.room(Event::size_of(name, data));
+        event.sender = sender;
+        forget(std::mem::replace(&mut event.name, std::mem::take(name)));
+        forget(std::mem::replace(&mut event.data, std::mem::take(data)));
+        event.token = token;
+        event.kind = EventKind::Sent;
+    }
+
+    /// The place of one more event of this size.
+    #[inline(always)]
+    fn room(&mut self, size: usize) -> &mut Event {
+        self.bytes += size;
+        self.len = self.len.checked_add(1).expect("at most 2^32 - 1 events are queued");
+        self.peak = self.peak.max(self.len);
+        match &mut self.store {
             Store::Ring(events) => {
-                assert!(events.len() < NONE as usize, "at most 2^32 - 1 events are queued");
-                events.push_back(event);
-                events.len()
+                events.push_back(Event::EMPTY);
+                events.back_mut().expect("it was pushed above")
             }
-            Store::Indexed(deep) => {
-                deep.push(event);
-                deep.nodes.len()
-            }
-        };
-        self.peak = self.peak.max(len as u32);
+            Store::Deep(deep) => deep.queue.room(),
+        }
     }
 
     /// All events, oldest first.
-    #[cfg(feature = "invariants")]
+    #[cfg(any(test, feature = "invariants"))]
     pub(crate) fn events(&self) -> impl Iterator<Item = &Event> {
-        let (ring, indexed) = match &self.store {
+        let (ring, deep) = match &self.store {
             Store::Ring(events) => (Some(events.iter()), None),
-            Store::Indexed(deep) => (None, Some(deep.arrivals().map(|node| deep.event(node)))),
+            Store::Deep(deep) => (None, Some(deep.queue.events())),
         };
-        ring.into_iter().flatten().chain(indexed.into_iter().flatten())
+        ring.into_iter().flatten().chain(deep.into_iter().flatten())
     }
 
     /// The oldest event of any kind.
     pub(crate) fn peek(&self) -> Option<&Event> {
         match &self.store {
             Store::Ring(events) => events.front(),
-            Store::Indexed(deep) => deep.head(Some(ARRIVED)).map(|node| deep.event(node)),
+            Store::Deep(deep) => deep.queue.get(deep.queue.first()),
         }
     }
 
+    /// Moves the oldest sent event that matches to a place, if there is one.
+    #[inline(never)]
+    pub(crate) fn move_sent(&mut self, filter: &Filter, place: &mut Event) -> bool {
+        let found = self.find(|event| filter.matches(event), |deep| deep.first_sent(filter));
+        found.inspect(|&at| self.move_at(at, place)).is_some()
+    }
+
     /// Takes the oldest sent event that matches.
-    #[inline]
     pub(crate) fn take_sent(&mut self, filter: &Filter) -> Option<Event> {
-        self.take(|event| filter.matches(event), |deep| deep.first_sent(filter))
+        let found = self.find(|event| filter.matches(event), |deep| deep.first_sent(filter));
+        found.map(|at| self.take_at(at))
     }
 
     /// Takes the oldest event of any kind.
     #[inline]
     pub(crate) fn take_next(&mut self) -> Option<Event> {
-        self.take(|_| true, |deep| deep.head(Some(ARRIVED)))
+        let found = self.find(|_| true, |deep| deep.first());
+        found.map(|at| self.take_at(at))
     }
 
     /// Takes the oldest event, of any kind, with one of these names. If `remote`, a sent event goes
@@ -142,307 +168,103 @@ impl Mailbox {
             EventKind::Sent if remote => names.contains(&REMOTE_EVENT),
             _ => names.contains(&event.name),
         };
-        self.take(matches, |deep| deep.first_named(names, remote))
+        let found = self.find(matches, |deep| deep.first_named(names, remote));
+        found.map(|at| self.take_at(at))
     }
 
     /// Takes the oldest event for which `matches` holds, in O(depth).
-    pub(crate) fn take_where(&mut self, mut matches: impl FnMut(&Event) -> bool) -> Option<Event> {
-        match &mut self.store {
-            Store::Ring(events) => {
-                let at = events.iter().position(matches)?;
-                self.bytes -= events[at].size();
-                events.remove(at)
-            }
-            Store::Indexed(deep) => {
-                let node = deep.arrivals().find(|&node| matches(deep.event(node)));
-                self.take(|_| false, |_| node)
-            }
-        }
+    pub(crate) fn take_where(&mut self, matches: impl FnMut(&Event) -> bool) -> Option<Event> {
+        let found = match &self.store {
+            Store::Ring(events) => events.iter().position(matches).map(|at| at as u64),
+            Store::Deep(deep) => deep.first_where(matches),
+        };
+        found.map(|at| self.take_at(at))
     }
 
-    /// Takes an event: the oldest that `matches` if that is found in a ring, else the one that `find`
-    /// names in the index.
-    #[inline]
-    fn take(
+    /// Where an event is: the oldest that `matches` if a scan finds it, else the one that `look`
+    /// finds by an index.
+    #[inline(always)]
+    fn find(
         &mut self,
         mut matches: impl FnMut(&Event) -> bool,
-        find: impl FnOnce(&Deep) -> Option<u32>,
-    ) -> Option<Event> {
-        if let Store::Ring(events) = &mut self.store {
-            let front = events.front()?;
-            if matches(front) {
-                self.bytes -= front.size();
-                let event = events.pop_front();
-                if events.is_empty() && events.capacity() > KEPT {
-                    *events = VecDeque::new();
+        look: impl FnOnce(&mut Deep) -> Option<u64>,
+    ) -> Option<u64> {
+        if let Store::Ring(events) = &self.store {
+            if matches(events.front()?) {
+                return Some(0);
+            }
+            let found = events.iter().take(SCANNED).skip(1).position(matches);
+            if found.is_some() || events.len() <= SCANNED {
+                return found.map(|at| 1 + at as u64);
+            }
+        }
+        look(self.store.deep())
+    }
+
+    /// Takes the event that is there.
+    #[inline]
+    fn take_at(&mut self, at: u64) -> Event {
+        let mut event = Event::EMPTY;
+        self.move_at(at, &mut event);
+        event
+    }
+
+    /// Moves the event that is there to a place.
+    #[inline(always)]
+    fn move_at(&mut self, at: u64, place: &mut Event) {
+        let event = match &mut self.store {
+            Store::Ring(events) => events.get_mut(at as usize),
+            Store::Deep(deep) => deep.queue.get_mut(at),
+        };
+        let event = event.expect("it was found there");
+        self.bytes -= event.size();
+        self.len -= 1;
+        event.move_to(place);
+        match &mut self.store {
+            Store::Ring(events) if at == 0 => {
+                forget(events.pop_front());
+                if let Some(event) = events.get(AHEAD) {
+                    prefetch(event, 0..2);
                 }
-                return event;
             }
-            let mut scanned = events.iter().take(SCANNED).skip(1);
-            if let Some(at) = scanned.position(matches) {
-                self.bytes -= events[1 + at].size();
-                return events.remove(1 + at);
-            }
-            if events.len() <= SCANNED {
-                return None;
-            }
+            Store::Ring(events) => forget(events.remove(at as usize)),
+            Store::Deep(deep) => deep.remove(at),
         }
-        let deep = self.store.index();
-        let node = find(deep)?;
-        self.bytes -= deep.event(node).size();
-        let event = deep.remove(node);
-        if deep.nodes.len() <= NEARLY_EMPTY {
-            self.store = Store::Ring(deep.drain().collect());
+        if self.len() <= NEARLY_EMPTY {
+            self.store.give_back();
         }
-        Some(event)
     }
 }
 
 impl Store {
-    /// The indexed form; what is in the ring is indexed first.
-    #[inline(never)]
-    fn index(&mut self) -> &mut Deep {
+    /// The deep form.
+    #[inline(always)]
+    fn deep(&mut self) -> &mut Deep {
         if let Store::Ring(events) = self {
-            let mut deep = Box::new(Deep::new());
-            events.drain(..).for_each(|event| deep.push(event));
-            *self = Store::Indexed(deep);
+            let events = std::mem::take(events);
+            self.deepen(events);
         }
-        let Store::Indexed(deep) = self else { unreachable!("it was indexed above") };
+        let Store::Deep(deep) = self else { unreachable!("it was made so above") };
         deep
     }
-}
 
-/// By what a list is kept; the index of its link in a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Chain {
-    /// Every event.
-    Arrived,
-    /// Every sent event.
-    Sent,
-    /// The events of one name: those that were sent, and apart from them those that were not.
-    Name,
-    /// The sent events of one sender.
-    Sender,
-    /// The sent events of one sender and name.
-    Pair,
-}
-
-const CHAINS: usize = 5;
-
-/// The two lists that are always there.
-const ARRIVED: u32 = 0;
-const SENT: u32 = 1;
-
-/// What the events of a list have in common.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Key<'a> {
-    chain: Chain,
-    sent: bool,
-    sender: Option<Pid>,
-    name: Option<&'a Name>,
-}
-
-impl<'a> Key<'a> {
-    fn of(event: &'a Event, chain: Chain) -> Key<'a> {
-        let sent = event.kind == EventKind::Sent;
-        let sender = matches!(chain, Chain::Sender | Chain::Pair).then_some(event.sender);
-        let name = matches!(chain, Chain::Name | Chain::Pair).then_some(&event.name);
-        Key { chain, sent, sender, name }
+    #[cold]
+    fn deepen(&mut self, events: VecDeque<Event>) {
+        *self = Store::Deep(Box::new(Deep::new(Queue::of(events))));
     }
 
-    fn hash(&self) -> u64 {
-        let mut hasher = FxHasher::default();
-        Hash::hash(self, &mut hasher);
-        hasher.finish()
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Link {
-    list: u32,
-    prev: u32,
-    next: u32,
-}
-
-#[derive(Debug)]
-struct Node {
-    event: Event,
-    /// Rises with each arrival, to compare the heads of lists.
-    sequence: u64,
-    /// One a chain; those of chains that the event is not in are never read.
-    links: [Link; CHAINS],
-}
-
-/// A list that is kept by a key has at least one event.
-#[derive(Debug)]
-struct List {
-    chain: Chain,
-    head: u32,
-    tail: u32,
-}
-
-/// The form for many events.
-#[derive(Debug)]
-struct Deep {
-    nodes: Slab<Node>,
-    lists: Slab<List>,
-    /// The lists that are kept by a key, found by it. The key is not stored: it is that of the
-    /// event at the head.
-    index: HashTable<u32>,
-    arrived: u64,
-}
-
-impl Deep {
-    fn new() -> Deep {
-        let mut lists = Slab::new();
-        for chain in [Chain::Arrived, Chain::Sent] {
-            lists.insert(List { chain, head: NONE, tail: NONE });
-        }
-        Deep { nodes: Slab::new(), lists, index: HashTable::new(), arrived: 0 }
-    }
-
-    fn event(&self, node: u32) -> &Event {
-        &self.nodes[node as usize].event
-    }
-
-    /// The chains that an event is in.
-    fn chains(event: &Event) -> &'static [Chain] {
-        match event.kind {
-            EventKind::Sent => {
-                &[Chain::Arrived, Chain::Sent, Chain::Name, Chain::Sender, Chain::Pair]
+    /// With few events: gives back the memory of many.
+    #[inline]
+    fn give_back(&mut self) {
+        match self {
+            Store::Ring(events) if events.capacity() > KEPT && events.is_empty() => {
+                *events = VecDeque::new();
             }
-            EventKind::Queued | EventKind::Kernel => &[Chain::Arrived, Chain::Name],
+            Store::Deep(deep) if deep.capacity() > KEPT => {
+                *self = Store::Ring(deep.queue.drain().collect());
+            }
+            _ => {}
         }
-    }
-
-    fn push(&mut self, event: Event) {
-        let chains = Deep::chains(&event);
-        let links = [Link { list: NONE, prev: NONE, next: NONE }; CHAINS];
-        let node = self.nodes.insert(Node { event, sequence: self.arrived, links });
-        let node = u32::try_from(node).unwrap_or(NONE);
-        assert!(node != NONE, "at most 2^32 - 1 events are queued");
-        self.arrived += 1;
-        for &chain in chains {
-            self.append(node, chain);
-        }
-    }
-
-    fn append(&mut self, node: u32, chain: Chain) {
-        let list = match chain {
-            Chain::Arrived => ARRIVED,
-            Chain::Sent => SENT,
-            _ => self.list_for(node, chain),
-        };
-        let List { head, tail, .. } = &mut self.lists[list as usize];
-        let prev = std::mem::replace(tail, node);
-        match prev {
-            NONE => *head = node,
-            prev => self.nodes[prev as usize].links[chain as usize].next = node,
-        }
-        self.nodes[node as usize].links[chain as usize] = Link { list, prev, next: NONE };
-    }
-
-    /// The list that this event belongs to, made with the event as its head if there is none.
-    fn list_for(&mut self, node: u32, chain: Chain) -> u32 {
-        let Deep { nodes, lists, index, .. } = self;
-        let key_at_head = |list: &List| Key::of(&nodes[list.head as usize].event, list.chain);
-        let key = Key::of(&nodes[node as usize].event, chain);
-        let hash = key.hash();
-        if let Some(&list) = index.find(hash, |&at| key_at_head(&lists[at as usize]) == key) {
-            return list;
-        }
-        let list = lists.insert(List { chain, head: node, tail: NONE }) as u32;
-        index.insert_unique(hash, list, |&at| key_at_head(&lists[at as usize]).hash());
-        list
-    }
-
-    fn remove(&mut self, node: u32) -> Event {
-        for &chain in Deep::chains(self.event(node)) {
-            self.unlink(node, chain);
-        }
-        self.nodes.remove(node as usize).event
-    }
-
-    fn unlink(&mut self, node: u32, chain: Chain) {
-        let Link { list, prev, next } = self.nodes[node as usize].links[chain as usize];
-        if prev == NONE && next == NONE && list != ARRIVED && list != SENT {
-            let hash = Key::of(self.event(node), chain).hash();
-            let entry = self.index.find_entry(hash, |&at| at == list);
-            entry.expect("a list that is kept by a key is in the index").remove();
-            self.lists.remove(list as usize);
-            return;
-        }
-        let ends = &mut self.lists[list as usize];
-        match prev {
-            NONE => ends.head = next,
-            prev => self.nodes[prev as usize].links[chain as usize].next = next,
-        }
-        match next {
-            NONE => ends.tail = prev,
-            next => self.nodes[next as usize].links[chain as usize].prev = prev,
-        }
-    }
-
-    /// The list with this key.
-    fn find(&self, key: Key<'_>) -> Option<u32> {
-        let found = self.index.find(key.hash(), |&list| {
-            let List { chain, head, .. } = self.lists[list as usize];
-            Key::of(self.event(head), chain) == key
-        });
-        found.copied()
-    }
-
-    /// The oldest event of a list.
-    fn head(&self, list: Option<u32>) -> Option<u32> {
-        let head = self.lists[list? as usize].head;
-        (head != NONE).then_some(head)
-    }
-
-    /// The oldest sent event that matches.
-    fn first_sent(&self, filter: &Filter) -> Option<u32> {
-        let chain = match filter {
-            Filter { sender: None, name: None } => return self.head(Some(SENT)),
-            Filter { sender: None, name: Some(_) } => Chain::Name,
-            Filter { sender: Some(_), name: None } => Chain::Sender,
-            Filter { sender: Some(_), name: Some(_) } => Chain::Pair,
-        };
-        let key = Key { chain, sent: true, sender: filter.sender, name: filter.name.as_ref() };
-        self.head(self.find(key))
-    }
-
-    /// The oldest event for [`Mailbox::take_named`].
-    fn first_named(&self, names: &[Name], remote: bool) -> Option<u32> {
-        let of_name = |name, sent| {
-            let key = Key { chain: Chain::Name, sent, sender: None, name: Some(name) };
-            self.head(self.find(key))
-        };
-        let by_name = names.iter().flat_map(|name| {
-            let sent = match (remote, *name == REMOTE_EVENT) {
-                (false, _) => of_name(name, true),
-                (true, true) => self.head(Some(SENT)),
-                (true, false) => None,
-            };
-            [sent, of_name(name, false)]
-        });
-        by_name.flatten().min_by_key(|&node| self.nodes[node as usize].sequence)
-    }
-
-    /// The events, oldest first.
-    fn arrivals(&self) -> impl Iterator<Item = u32> {
-        std::iter::successors(self.head(Some(ARRIVED)), |&node| {
-            let next = self.nodes[node as usize].links[Chain::Arrived as usize].next;
-            (next != NONE).then_some(next)
-        })
-    }
-
-    /// Takes all events, oldest first, and leaves nothing that can be used.
-    fn drain(&mut self) -> impl Iterator<Item = Event> {
-        let mut at = self.head(Some(ARRIVED)).unwrap_or(NONE);
-        std::iter::from_fn(move || {
-            let node = self.nodes.try_remove(at as usize)?;
-            at = node.links[Chain::Arrived as usize].next;
-            Some(node.event)
-        })
     }
 }
 

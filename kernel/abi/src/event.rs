@@ -106,7 +106,13 @@ impl Event {
 
     /// The bytes that it counts for in a mailbox.
     pub fn size(&self) -> usize {
-        size_of::<Event>() + self.name.len() + self.data.size()
+        Event::size_of(&self.name, &self.data)
+    }
+
+    /// The same for an event of this name and data.
+    #[inline]
+    pub fn size_of(name: &Name, data: &Value) -> usize {
+        size_of::<Event>() + name.len() + data.size()
     }
 }
 

@@ -64,10 +64,12 @@ impl Machine {
             }
             self.table[target].set_event(sender, name, data, token);
             self.end_wait(target);
-        } else {
+        } else if process.state == State::Waiting {
             let (name, data) = (std::mem::take(name), std::mem::take(data));
             let event = Event { sender, name, data, token, kind: EventKind::Sent };
             self.deliver_event(target, event);
+        } else {
+            process.mailbox.push_sent(sender, name, data, token);
         }
     }
 
@@ -96,7 +98,7 @@ impl Machine {
         if name.len() > self.limits.name_bytes {
             return Err(Errno::ENAMETOOLONG);
         }
-        let size = size_of::<Event>() + name.len() + data.size();
+        let size = Event::size_of(name, data);
         let mailbox = &self.table[target].mailbox;
         if size > self.limits.mailbox_bytes {
             return Err(Errno::EMSGSIZE);
@@ -161,19 +163,18 @@ impl Machine {
         timeout: Option<Span>,
         answer: &mut Resume,
     ) -> Outcome {
-        let mailbox = &mut self.table[key].mailbox;
-        if !mailbox.is_empty()
-            && let Some(mut event) = mailbox.take_sent(filter)
-        {
+        let process = &mut self.table[key];
+        if !process.mailbox.is_empty() {
             if let Resume::Event(place) = answer
-                && self.table[key].pending.is_empty()
+                && process.pending.is_empty()
             {
-                self.taken(key, &event);
-                event.move_to(place);
-                std::mem::forget(event);
-                return Outcome::Answered;
+                if process.mailbox.move_sent(filter, place) {
+                    self.taken(key, place);
+                    return Outcome::Answered;
+                }
+            } else if let Some(event) = process.mailbox.take_sent(filter) {
+                return self.take(key, event);
             }
-            return self.take(key, event);
         }
         let deadline = self.deadline(timeout);
         if let Some(sender) = filter.sender {
