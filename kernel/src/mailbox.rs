@@ -30,16 +30,18 @@ const AHEAD: usize = 6;
 /// The name by which Phoenix programs see sent events.
 const REMOTE_EVENT: Name = Name::short("remote_event");
 
-/// Events in order of arrival.
+/// Events in order of arrival. One in which no event was ever queued, as most processes have, is a word.
 #[derive(Debug, Default)]
-pub(crate) struct Mailbox {
+pub(crate) struct Mailbox(Option<Box<Contents>>);
+
+/// What is in a mailbox.
+#[derive(Debug, Default)]
+struct Contents {
     store: Store,
     bytes: usize,
     len: u32,
     peak: u32,
 }
-
-const _: () = assert!(size_of::<Mailbox>() <= 48);
 
 #[derive(Debug)]
 enum Store {
@@ -62,23 +64,24 @@ impl Mailbox {
     /// Whether no event is queued.
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// How many events are queued.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn len(&self) -> usize {
-        self.len as usize
+        self.0.as_ref().map_or(0, |contents| contents.len as usize)
     }
 
     /// The sum of the queued events' [`Event::size`].
+    #[inline(always)]
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.0.as_ref().map_or(0, |contents| contents.bytes)
     }
 
     /// The most events that were ever queued.
     pub(crate) fn peak(&self) -> u32 {
-        self.peak
+        self.0.as_ref().map_or(0, |contents| contents.peak)
     }
 
     /// Adds an event behind the others.
@@ -87,7 +90,7 @@ impl Mailbox {
     ///
     /// With 2^32 - 1 events.
     pub(crate) fn push(&mut self, mut event: Event) {
-        event.move_to(self.room(event.size()));
+        event.move_to(self.0.get_or_insert_default().room(event.size()));
     }
 
     /// Adds a sent event, made in its place from what is moved there: a copy as a whole would wait
@@ -100,7 +103,7 @@ impl Mailbox {
         data: &mut Value,
         token: Option<Token>,
     ) {
-        let event = self.room(Event::size_of(name, data));
+        let event = self.0.get_or_insert_default().room(Event::size_of(name, data));
         event.sender = sender;
         forget(std::mem::replace(&mut event.name, std::mem::take(name)));
         forget(std::mem::replace(&mut event.data, std::mem::take(data)));
@@ -108,6 +111,74 @@ impl Mailbox {
         event.kind = EventKind::Sent;
     }
 
+    /// All events, oldest first.
+    #[cfg(any(test, feature = "invariants"))]
+    pub(crate) fn events(&self) -> impl Iterator<Item = &Event> {
+        self.0.iter().flat_map(|contents| contents.store.events())
+    }
+
+    /// The oldest event of any kind.
+    pub(crate) fn peek(&self) -> Option<&Event> {
+        match &self.0.as_ref()?.store {
+            Store::Ring(events) => events.front(),
+            Store::Deep(deep) => deep.queue.get(deep.queue.first()),
+        }
+    }
+
+    /// Moves the oldest sent event that matches to a place, if there is one.
+    #[inline(never)]
+    pub(crate) fn move_sent(&mut self, filter: &Filter, place: &mut Event) -> bool {
+        let Some(contents) = &mut self.0 else { return false };
+        let found = contents.find(|event| filter.matches(event), |deep| deep.first_sent(filter));
+        found.inspect(|&at| contents.move_at(at, place)).is_some()
+    }
+
+    /// Takes the oldest sent event that matches.
+    pub(crate) fn take_sent(&mut self, filter: &Filter) -> Option<Event> {
+        self.take(|event| filter.matches(event), |deep| deep.first_sent(filter))
+    }
+
+    /// Takes the oldest event of any kind.
+    #[inline]
+    pub(crate) fn take_next(&mut self) -> Option<Event> {
+        self.take(|_| true, |deep| deep.first())
+    }
+
+    /// Takes the oldest event, of any kind, with one of these names. If `remote`, a sent event goes
+    /// by the name `remote_event` instead of its own.
+    pub(crate) fn take_named(&mut self, names: &[Name], remote: bool) -> Option<Event> {
+        let matches = |event: &Event| match event.kind {
+            EventKind::Sent if remote => names.contains(&REMOTE_EVENT),
+            _ => names.contains(&event.name),
+        };
+        self.take(matches, |deep| deep.first_named(names, remote))
+    }
+
+    /// Takes the oldest event for which `matches` holds, in O(depth).
+    pub(crate) fn take_where(&mut self, matches: impl FnMut(&Event) -> bool) -> Option<Event> {
+        let contents = self.0.as_mut()?;
+        let found = match &contents.store {
+            Store::Ring(events) => events.iter().position(matches).map(|at| at as u64),
+            Store::Deep(deep) => deep.first_where(matches),
+        };
+        found.map(|at| contents.take_at(at))
+    }
+
+    /// Takes the oldest that `matches` if a scan finds it, else the one that `look` finds by an
+    /// index.
+    #[inline(always)]
+    fn take(
+        &mut self,
+        matches: impl FnMut(&Event) -> bool,
+        look: impl FnOnce(&mut Deep) -> Option<u64>,
+    ) -> Option<Event> {
+        let contents = self.0.as_mut()?;
+        let found = contents.find(matches, look);
+        found.map(|at| contents.take_at(at))
+    }
+}
+
+impl Contents {
     /// The place of one more event of this size.
     #[inline(always)]
     fn room(&mut self, size: usize) -> &mut Event {
@@ -121,64 +192,6 @@ impl Mailbox {
             }
             Store::Deep(deep) => deep.queue.room(),
         }
-    }
-
-    /// All events, oldest first.
-    #[cfg(any(test, feature = "invariants"))]
-    pub(crate) fn events(&self) -> impl Iterator<Item = &Event> {
-        let (ring, deep) = match &self.store {
-            Store::Ring(events) => (Some(events.iter()), None),
-            Store::Deep(deep) => (None, Some(deep.queue.events())),
-        };
-        ring.into_iter().flatten().chain(deep.into_iter().flatten())
-    }
-
-    /// The oldest event of any kind.
-    pub(crate) fn peek(&self) -> Option<&Event> {
-        match &self.store {
-            Store::Ring(events) => events.front(),
-            Store::Deep(deep) => deep.queue.get(deep.queue.first()),
-        }
-    }
-
-    /// Moves the oldest sent event that matches to a place, if there is one.
-    #[inline(never)]
-    pub(crate) fn move_sent(&mut self, filter: &Filter, place: &mut Event) -> bool {
-        let found = self.find(|event| filter.matches(event), |deep| deep.first_sent(filter));
-        found.inspect(|&at| self.move_at(at, place)).is_some()
-    }
-
-    /// Takes the oldest sent event that matches.
-    pub(crate) fn take_sent(&mut self, filter: &Filter) -> Option<Event> {
-        let found = self.find(|event| filter.matches(event), |deep| deep.first_sent(filter));
-        found.map(|at| self.take_at(at))
-    }
-
-    /// Takes the oldest event of any kind.
-    #[inline]
-    pub(crate) fn take_next(&mut self) -> Option<Event> {
-        let found = self.find(|_| true, |deep| deep.first());
-        found.map(|at| self.take_at(at))
-    }
-
-    /// Takes the oldest event, of any kind, with one of these names. If `remote`, a sent event goes
-    /// by the name `remote_event` instead of its own.
-    pub(crate) fn take_named(&mut self, names: &[Name], remote: bool) -> Option<Event> {
-        let matches = |event: &Event| match event.kind {
-            EventKind::Sent if remote => names.contains(&REMOTE_EVENT),
-            _ => names.contains(&event.name),
-        };
-        let found = self.find(matches, |deep| deep.first_named(names, remote));
-        found.map(|at| self.take_at(at))
-    }
-
-    /// Takes the oldest event for which `matches` holds, in O(depth).
-    pub(crate) fn take_where(&mut self, matches: impl FnMut(&Event) -> bool) -> Option<Event> {
-        let found = match &self.store {
-            Store::Ring(events) => events.iter().position(matches).map(|at| at as u64),
-            Store::Deep(deep) => deep.first_where(matches),
-        };
-        found.map(|at| self.take_at(at))
     }
 
     /// Where an event is: the oldest that `matches` if a scan finds it, else the one that `look`
@@ -230,13 +243,23 @@ impl Mailbox {
             Store::Ring(events) => forget(events.remove(at as usize)),
             Store::Deep(deep) => deep.remove(at),
         }
-        if self.len() <= NEARLY_EMPTY {
+        if self.len as usize <= NEARLY_EMPTY {
             self.store.give_back();
         }
     }
 }
 
 impl Store {
+    /// The events, oldest first.
+    #[cfg(any(test, feature = "invariants"))]
+    fn events(&self) -> impl Iterator<Item = &Event> {
+        let (ring, deep) = match self {
+            Store::Ring(events) => (Some(events.iter()), None),
+            Store::Deep(deep) => (None, Some(deep.queue.events())),
+        };
+        ring.into_iter().flatten().chain(deep.into_iter().flatten())
+    }
+
     /// The deep form.
     #[inline(always)]
     fn deep(&mut self) -> &mut Deep {

@@ -47,7 +47,7 @@ pub(crate) struct Process {
     last_cpu: Option<NonZeroU32>,
     /// What most processes never need.
     pub(crate) rare: Option<Box<Rare>>,
-    pub(crate) cpu_time: Span,
+    pub(crate) mailbox: Mailbox,
     /// What policies see of it.
     pub(crate) task: Task,
     /// What its parked trap waits for.
@@ -55,12 +55,12 @@ pub(crate) struct Process {
     /// invariant: set while `Waiting`. Set in another state, the wait is suspended: a signal or a
     /// stop came in between, and it is looked at again before the process goes on.
     pub(crate) wait: Option<Wait>,
-    pub(crate) mailbox: Mailbox,
     /// The answer, if it is [`Answered::Kept`]; else [`NOTHING`], or an event like it.
     kept: Resume,
     pub(crate) siblings: Siblings,
     pub(crate) name: Name,
     pub(crate) user: Rc<Name>,
+    pub(crate) cpu_time: Span,
     /// What switches and migrations cost it.
     pub(crate) overhead: Span,
     pub(crate) wait_time: Span,
@@ -71,6 +71,7 @@ pub(crate) struct Process {
 }
 
 const _: () = assert!(std::mem::offset_of!(Process, task) == 64);
+const _: () = assert!(size_of::<Process>() == 384, "six cache lines of each process");
 
 /// In the place of an answer, so that an event can be moved there field by field.
 const NOTHING: Resume = Resume::Event(Event::EMPTY);
