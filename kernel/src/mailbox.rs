@@ -30,7 +30,8 @@ const AHEAD: usize = 6;
 /// The name by which Phoenix programs see sent events.
 const REMOTE_EVENT: Name = Name::short("remote_event");
 
-/// Events in order of arrival. One in which no event was ever queued, as most processes have, is a word.
+/// Events in order of arrival. One in which no event was ever queued, as most processes have, is a
+/// word.
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox(Option<Box<Contents>>);
 

@@ -252,7 +252,7 @@ impl<T> Timers<T> {
         while let Some((start, list)) = self.first_slot()
             && start <= now.nanos()
         {
-            // The only entry of a slot need not go from wheel to wheel: a quarter of a job under `edf`.
+            // The only entry of a slot need not go from wheel to wheel: a sixth of a job under `edf`.
             let only = self.only(list).filter(|&index| self.entries[index as usize].at <= now);
             if list >= SLOTS && only.is_none() {
                 self.cascade(start, list);

@@ -241,8 +241,8 @@ impl Bodies {
         }
     }
 
-    /// Has the processor fetch all that those need whose wait is going to time out soon: without it, each
-    /// of a million sleepers waited for its record, its frame and its stack, one after the other.
+    /// Has the processor fetch all that those need whose wait is going to time out soon: without it,
+    /// each of a million sleepers waited for its record, its frame and its stack, one by one.
     #[inline(never)]
     fn prefetch_sleepers(&self, machine: &mut Machine) {
         while let Some(key) = machine.awakes_soon() {

@@ -61,8 +61,8 @@ pub(crate) fn use_large_pages<T>(memory: &mut [MaybeUninit<T>]) {
         let (start, end) = (start.addr().next_multiple_of(LARGE), end.addr() / LARGE * LARGE);
         if start < end {
             let pages = memory.as_mut_ptr().with_addr(start).cast();
-            // SAFETY: the pages lie within the slice, and advice of this kind changes no contents. If the
-            // host does not take it, nothing is lost.
+            // SAFETY: the pages lie within the slice, and advice of this kind changes no contents. If
+            // the host does not take it, nothing is lost.
             unsafe { libc::madvise(pages, end - start, libc::MADV_HUGEPAGE) };
         }
     }

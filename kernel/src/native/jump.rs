@@ -27,10 +27,11 @@ pub(super) type Way = Yielder<(), *mut Frame>;
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(super) fn suspend(control: &Control, frame: *mut Frame) {
+    debug_assert!(!control.way.get().is_null(), "invariant: the root of a stack sets its way");
     // SAFETY: the control's way is set before the program's first line, and a `Yielder` is the
-    // place of the parent's stack pointer. What is pushed here is what
-    // `resume` and the coroutine's own resume take off again, in their order; the registers that
-    // are neither pushed nor named are declared clobbered.
+    // place of the parent's stack pointer. What is pushed here is what `resume` and the coroutine's
+    // own resume take off again, in their order; the registers that are neither pushed nor named
+    // are declared clobbered.
     unsafe {
         std::arch::asm!(
             "push rbp",
