@@ -16,6 +16,7 @@ mod explored;
 mod faulty;
 mod identity;
 mod inject;
+mod interrupted;
 #[cfg(feature = "invariants")]
 mod invariants;
 mod locks;

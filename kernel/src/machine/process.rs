@@ -9,6 +9,7 @@ use hothouse_abi::{
     Resume, Scheduling, Signal, SignalSet, Span, Tick, TimerId, Token, Value,
 };
 
+use super::interrupted::Interrupted;
 use super::records::Records;
 use super::siblings::Siblings;
 use super::wait::{On, Wait};
@@ -39,7 +40,7 @@ pub(crate) struct Process {
     pub(crate) traps: u64,
     /// Since when it is ready, waiting or stopped.
     pub(crate) since: Tick,
-    answered: Answered,
+    pub(super) answered: Answered,
     pub(crate) stopped: bool,
     pub(crate) personality: Personality,
     pub(crate) notices: bool,
@@ -56,7 +57,7 @@ pub(crate) struct Process {
     /// stop came in between, and it is looked at again before the process goes on.
     pub(crate) wait: Option<Wait>,
     /// The answer, if it is [`Answered::Kept`]; else [`NOTHING`], or an event like it.
-    kept: Resume,
+    pub(super) kept: Resume,
     pub(crate) siblings: Siblings,
     pub(crate) name: Name,
     pub(crate) user: Rc<Name>,
@@ -74,7 +75,7 @@ const _: () = assert!(std::mem::offset_of!(Process, task) == 64);
 const _: () = assert!(size_of::<Process>() == 384, "six cache lines of each process");
 
 /// In the place of an answer, so that an event can be moved there field by field.
-const NOTHING: Resume = Resume::Event(Event::EMPTY);
+pub(super) const NOTHING: Resume = Resume::Event(Event::EMPTY);
 
 #[inline(never)]
 fn give(kept: &mut Resume, resume: &mut Resume) {
@@ -83,7 +84,7 @@ fn give(kept: &mut Resume, resume: &mut Resume) {
 
 /// Whether a process has an answer that it gets when it runs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answered {
+pub(super) enum Answered {
     No,
     /// The answer is `Start`. For it and the next two, the most frequent of all, no second place is
     /// looked at.
@@ -147,17 +148,6 @@ pub(crate) struct Rare {
     pub(crate) stream: Option<Stream>,
 }
 
-/// A trap over which a handler runs, with the mask to go back to.
-#[derive(Debug)]
-pub(crate) struct Interrupted {
-    mask: SignalSet,
-    answered: Answered,
-    /// The answer, if it is [`Answered::Kept`].
-    kept: Option<Box<Resume>>,
-    pub(crate) wait: Option<Wait>,
-    burst: Option<Span>,
-}
-
 /// The calls that a process made and that may still be answered.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
@@ -166,22 +156,6 @@ pub(crate) struct Calls {
     pub(crate) replies: Vec<Event>,
     /// Calls that it gave up, oldest first, so that a late reply can be told so.
     pub(crate) given_up: VecDeque<Token>,
-}
-
-impl Interrupted {
-    const EMPTY: Interrupted = Interrupted {
-        mask: SignalSet::empty(),
-        answered: Answered::No,
-        kept: None,
-        wait: None,
-        burst: None,
-    };
-
-    /// Sets the answer with which the process goes on when the handler has returned.
-    pub(super) fn set_answer(&mut self, answer: Resume) {
-        self.answered = Answered::Kept;
-        self.kept = Some(Box::new(answer));
-    }
 }
 
 impl Process {
@@ -347,45 +321,6 @@ impl Process {
                 std::mem::forget(std::mem::replace(&mut self.kept, answer));
             }
         }
-    }
-
-    /// Lays a handler over what it was about to do. In its parts, which stay where they are put: a
-    /// copy as a whole would wait until they have left the store buffer.
-    pub(super) fn interrupt_for(&mut self, signal: Signal) {
-        let frames = &mut self.rare.get_or_insert_default().frames;
-        frames.push(Interrupted::EMPTY);
-        let frame = frames.last_mut().expect("it was just pushed");
-        frame.mask = self.mask;
-        frame.answered = self.answered;
-        if self.answered == Answered::Kept {
-            frame.kept = Some(Box::new(std::mem::replace(&mut self.kept, NOTHING)));
-        }
-        if self.wait.is_some() {
-            frame.wait = self.wait.take();
-        }
-        frame.burst = self.task.burst.take();
-        self.answered = Answered::Handler(signal);
-        self.mask |= signal.into();
-    }
-
-    /// Goes on with what the innermost handler lay over. Returns whether there was one.
-    pub(super) fn go_back(&mut self) -> bool {
-        let Some(rare) = &mut self.rare else { return false };
-        let Some(frame) = rare.frames.last_mut() else { return false };
-        if self.answered == Answered::Kept {
-            self.kept = NOTHING;
-        }
-        self.mask = frame.mask;
-        self.answered = frame.answered;
-        if let Some(kept) = frame.kept.take() {
-            self.kept = *kept;
-        }
-        if frame.wait.is_some() || self.wait.is_some() {
-            self.wait = frame.wait.take();
-        }
-        self.task.burst = frame.burst;
-        rare.frames.truncate(rare.frames.len() - 1);
-        true
     }
 
     /// Makes a sent event that answer, in the place where it stays.
