@@ -15,7 +15,7 @@ use std::mem::forget;
 
 use hothouse_abi::{Event, EventKind, Filter, Name, Pid, Token, Value};
 
-use crate::native::prefetch;
+use crate::memory::prefetch;
 use deep::Deep;
 use queue::Queue;
 

@@ -1,4 +1,3 @@
-//! The host's memory, as far as the machine is concerned with it: advice about it, which changes no
-//! contents.
+//! The host's memory, as far as kernel data is concerned with it: advice, which changes no contents.
 
-pub(crate) use crate::native::{give_back_heap, use_large_pages};
+pub(crate) use crate::native::{give_back_heap, prefetch, use_large_pages};

@@ -109,7 +109,13 @@ impl Event {
         Event::size_of(&self.name, &self.data)
     }
 
-    /// The same for an event of this name and data.
+    /// The bytes that an event of this name and data counts for in a mailbox.
+    ///
+    /// ```
+    /// use hothouse_abi::{Event, Name, Pid, Value};
+    /// let event = Event::sent(Pid::new(2), "ping", 42);
+    /// assert_eq!(Event::size_of(&Name::short("ping"), &Value::Int(42)), event.size());
+    /// ```
     #[inline]
     pub fn size_of(name: &Name, data: &Value) -> usize {
         size_of::<Event>() + name.len() + data.size()

@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use hothouse_abi::{Body, Code, ExitStatus, Flow, Frame, Gate, Pid, Resume, Signal, Step, Trap};
 
 use crate::machine::{After, Key, Machine};
-use crate::native::{Arena, Came, Fault, FaultKind, Native, prefetch};
+use crate::memory::prefetch;
+use crate::native::{Arena, Came, Fault, FaultKind, Native};
 use crate::trace::What;
 
 /// How many turns ahead of its own a process's record is fetched, and its stack.
@@ -247,7 +248,7 @@ impl Bodies {
     fn prefetch_sleepers(&self, machine: &mut Machine) {
         while let Some(key) = machine.awakes_soon() {
             if let Some(process) = machine.table.place(key) {
-                prefetch(process, 0..7);
+                prefetch(process, 0..6);
             }
             self.prefetch_stack(key);
         }

@@ -69,7 +69,7 @@ impl Machine {
             Some(caller) => caller,
             None => return Err(self.dead_letter(key, pid, name)),
         };
-        if data.size() + name.len() + size_of::<Event>() > self.limits.mailbox_bytes {
+        if Event::size_of(name, data) > self.limits.mailbox_bytes {
             return Err(Errno::EMSGSIZE);
         }
         let sender = self.table[key].pid();

@@ -326,6 +326,22 @@ mod tests {
     }
 
     #[test]
+    fn many_get_room_for_all_that_there_may_be_at_once() {
+        let most = MANY + 1000;
+        let mut table = Table::new(most);
+        for _ in 0..=MANY {
+            insert(&mut table);
+        }
+        let (room, at) = (table.processes.capacity(), table.processes.as_ptr());
+        assert!(room >= most);
+        for _ in table.len()..most {
+            insert(&mut table);
+        }
+        assert_eq!((table.processes.capacity(), table.processes.as_ptr()), (room, at));
+        assert_eq!(table.find(Pid::new(most as u64)), Some(most - 1));
+    }
+
+    #[test]
     fn a_few_that_ended_early_move_nobody_from_the_place_of_its_number() {
         let mut table = Table::new(1000);
         for _ in 0..PASSED_OVER {
