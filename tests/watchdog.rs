@@ -9,10 +9,12 @@ use hothouse::{
 };
 use hothouse_tests::ms;
 
-use crate::hostile::Defer;
+use crate::hostile::{Defer, overflow};
 
 /// How long a process may go without a call. It decides how long the tests take, and nothing else.
 const LIMIT: Duration = Duration::from_millis(100);
+/// The same for what is to outlast it.
+const SHORT: Duration = Duration::from_millis(20);
 
 #[inline(never)]
 fn spin_for_ever() {
@@ -114,6 +116,51 @@ fn a_loop_in_a_kernel_in_a_process_is_found_by_the_inner_one() {
     assert!(matches!(outer.run(), End::Done));
     assert!(outer.report().records[0].status.is_success(), "{:?}", outer.report().records);
     assert!(captured.lines()[0].contains("spin_for_ever"), "{:?}", captured.lines());
+}
+
+/// Drives a kernel under a watchdog for one step of a process that never ends, and does `work` then.
+fn drive_and(work: fn()) {
+    let builder = Kernel::builder().watchdog(Some(SHORT)).console(Captured::default());
+    let mut inner = builder.build().expect("good settings");
+    let sleeper = program(|sys| sys.sleep(ms(10)).expect("it lives"));
+    inner.spawn("sleeper", sleeper).expect("there is room");
+    let until = Until::Predicate(Box::new(move |_| {
+        work();
+        true
+    }));
+    assert!(matches!(inner.run_until(until), End::Stopped));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the kernel is slow by the host's clock")]
+fn a_kernel_in_a_process_may_take_its_time() {
+    let mut outer = Kernel::builder().console(Captured::default()).build().expect("good settings");
+    let main = program(|_| drive_and(|| std::thread::sleep(10 * SHORT)));
+    outer.spawn("outer", main).expect("there is room");
+    assert!(matches!(outer.run(), End::Done));
+    assert!(outer.report().records[0].status.is_success(), "{:?}", outer.report().records);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "calls for a while by the host's clock")]
+fn a_kernel_whose_process_was_cut_off_is_watched_no_longer() {
+    let calls = |sys: &Sys| {
+        for _ in 0..100 {
+            let start = std::time::Instant::now();
+            while start.elapsed() < SHORT / 10 {}
+            let _ = sys.getpid();
+        }
+    };
+    let builder = Kernel::builder().watchdog(Some(SHORT)).console(Captured::default());
+    let mut outer = builder.build().expect("good settings");
+    let faults = program(|_| drive_and(|| _ = black_box(overflow(0))));
+    outer.spawn("faults", faults).expect("there is room");
+    let calls = outer.spawn("calls", program(calls)).expect("there is room");
+    assert!(matches!(outer.run_until(Until::Ended(calls)), End::Done));
+    assert!(outer.report().exit(calls).expect("it ended").status.is_success());
+    let spins = outer.spawn("spins", program(|_| spin_for_ever())).expect("there is room");
+    let end = outer.run_until(Until::Ended(spins));
+    assert!(matches!(end, End::Failed(RunError::Unresponsive { .. })), "{end}");
 }
 
 #[test]

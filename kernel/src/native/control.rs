@@ -85,3 +85,24 @@ pub(super) fn enter(control: *const Control) -> *const Control {
 pub(super) fn leave(outer: *const Control) {
     CURRENT.set(outer);
 }
+
+/// Runs `work`, which makes no trap, on the stack of the kernel that runs the current process, if one
+/// runs. The process's may be too small for it, and what is on it may be cut off, with whatever lock
+/// it holds.
+pub(super) fn on_kernels_stack<T>(work: impl FnOnce() -> T) -> T {
+    struct Carried<F>(F);
+    // SAFETY: the stack that this is carried to is one of the same thread.
+    unsafe impl<F> Send for Carried<F> {}
+    impl<F: FnOnce() -> T, T> Carried<F> {
+        fn call(self) -> Carried<T> {
+            Carried((self.0)())
+        }
+    }
+    // SAFETY: set before the program's first line, and valid while its stack exists.
+    let way = current().and_then(|control| unsafe { control.way.get().as_ref() });
+    let carried = Carried(work);
+    match way {
+        Some(way) => way.on_parent_stack(move || carried.call()).0,
+        None => carried.call().0,
+    }
+}

@@ -1,6 +1,3 @@
-// The panic hook works on the kernel's stack while the process's is suspended in it.
-#![allow(unsafe_code)]
-
 use std::any::Any;
 use std::cell::Cell;
 use std::mem;
@@ -83,30 +80,18 @@ pub(super) fn is_unsettled() -> bool {
     UNSETTLED.get()
 }
 
-/// Runs `work` on the kernel's stack: the process's may be too small for it.
 fn take_down(control: &Control, info: &PanicHookInfo<'_>) {
-    struct Carried<'a>(&'a Control, &'a PanicHookInfo<'a>);
-    // SAFETY: the kernel's stack that this is carried to is one of the same thread.
-    unsafe impl Send for Carried<'_> {}
-    impl Carried<'_> {
-        fn take_down(self) {
-            let Carried(control, info) = self;
-            let record = PanicRecord {
-                text: info.payload_as_str().map(str::to_owned),
-                place: info.location().map(ToString::to_string),
-            };
-            let mut panics = control.panics.borrow_mut();
-            if panics.len() == REMEMBERED {
-                panics.remove(0);
-            }
-            panics.push(record);
+    control::on_kernels_stack(|| {
+        let record = PanicRecord {
+            text: info.payload_as_str().map(str::to_owned),
+            place: info.location().map(ToString::to_string),
+        };
+        let mut panics = control.panics.borrow_mut();
+        if panics.len() == REMEMBERED {
+            panics.remove(0);
         }
-    }
-    let carried = Carried(control, info);
-    // SAFETY: set before the program's first line, and valid while its stack exists.
-    if let Some(way) = unsafe { control.way.get().as_ref() } {
-        way.on_parent_stack(move || carried.take_down());
-    }
+        panics.push(record);
+    });
 }
 
 /// The status of a process whose program let this panic through to its root. The payload is

@@ -5,7 +5,7 @@
 
 use std::ffi::c_void;
 
-use super::control::Control;
+use super::control::{Control, on_kernels_stack};
 use super::fault::FRAMES;
 
 /// `file:line` of the first address that is a program's in Rust, else of the first that is not the
@@ -46,7 +46,9 @@ pub(super) fn functions(pc: usize) -> Vec<String> {
 
 fn each(pc: usize, mut tell: impl FnMut(&backtrace::Symbol)) {
     if pc != 0 {
-        backtrace::resolve(std::ptr::without_provenance_mut::<c_void>(pc), |symbol| tell(symbol));
+        let pc = std::ptr::without_provenance_mut::<c_void>(pc);
+        // It takes a lock, and a process may drive the kernel that looks it up.
+        on_kernels_stack(|| backtrace::resolve(pc, |symbol| tell(symbol)));
     }
 }
 

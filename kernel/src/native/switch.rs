@@ -16,6 +16,7 @@ use super::fault::{Fault, Trouble};
 use super::jump::{self, Fiber, Way};
 use super::panics;
 use super::prefetch::prefetch;
+use super::watchdog;
 
 /// One native process: its program and the stack that it runs on.
 ///
@@ -208,6 +209,7 @@ impl Native {
     fn cut_off(&mut self, trouble: Trouble) -> Fault {
         let control = self.control();
         control.faulted.set(true);
+        watchdog::forget(control);
         let fault = trouble.fault(control);
         if thread::panicking() {
             panics::leave_hook();

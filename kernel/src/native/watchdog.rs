@@ -7,11 +7,11 @@
 //!
 //! A monitor thread signals each thread that drives a machine, [`SAMPLES`] times in the limit. The
 //! handler reads how many traps the machine has counted. If that is the same for so many samples
-//! while a process's stack is in use, the process is cut off as by a fault.
+//! while a stack of its processes is in use, that process is cut off as by a fault.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use hothouse_abi::Signal;
 use libc::{c_int, c_void, siginfo_t};
 
-use super::control::{self, Control};
+use super::control::{self, Control, on_kernels_stack};
 use super::fault::{self, Trouble};
 use super::registers::Registers;
 use super::{heap, place};
@@ -36,25 +36,28 @@ const IDLE: Duration = Duration::from_millis(250);
 /// Watches the machine that this thread drives, until it is dropped.
 #[must_use]
 pub(crate) struct Watch {
-    outer: Watched,
+    // invariant: made from a box. It is freed by `drop` alone: if the process on whose stack the
+    // watch is was cut off, it stays for ever, as what is on that stack does.
+    watched: NonNull<Watched>,
 }
 
 /// The machine that a thread drives; machines nest when a process drives one of its own.
-#[derive(Clone, Copy)]
 struct Watched {
-    /// Where it counts its traps; null if none is watched.
+    /// Where it counts its traps.
     traps: *const u64,
-    seen: u64,
-    process: *const Control,
+    /// The process that drives it, whose own calls are another machine's; null if none does.
+    driver: *const Control,
+    /// The one around it; null if none is watched.
+    outer: *const Watched,
+    seen: Cell<u64>,
+    process: Cell<*const Control>,
     /// For how many samples nothing changed.
-    same: u32,
+    same: Cell<u32>,
 }
 
-const NONE: Watched = Watched { traps: ptr::null(), seen: 0, process: ptr::null(), same: 0 };
-
 thread_local! {
-    // Const and without a destructor, so that the handler may use them.
-    static WATCHED: Cell<Watched> = const { Cell::new(NONE) };
+    // The innermost. Const and without a destructor, so that the handler may use it.
+    static WATCHED: Cell<*const Watched> = const { Cell::new(ptr::null()) };
 }
 
 /// A thread that is to be sampled.
@@ -81,30 +84,67 @@ impl Watch {
     /// is dropped.
     pub(crate) fn start(traps: *const u64, limit: Duration) -> Watch {
         install();
-        let outer = WATCHED.replace(Watched { traps, ..NONE });
+        let watched = NonNull::from(Box::leak(Box::new(Watched {
+            traps,
+            driver: current(),
+            outer: WATCHED.get(),
+            seen: Cell::new(0),
+            process: Cell::new(ptr::null()),
+            same: Cell::new(0),
+        })));
+        WATCHED.set(watched.as_ptr());
         let period = (limit / SAMPLES).max(SHORTEST);
-        let mut monitor = monitor();
-        // SAFETY: asks for the calling thread.
-        let thread = unsafe { libc::pthread_self() };
-        monitor.subjects.push(Subject { thread, period, due: now() + period });
-        if !monitor.runs {
-            monitor.runs = start_monitor();
-        }
-        Watch { outer }
+        on_kernels_stack(|| {
+            let mut monitor = monitor();
+            monitor.subjects.push(Subject { thread: this_thread(), period, due: now() + period });
+            if !monitor.runs {
+                monitor.runs = start_monitor();
+            }
+        });
+        Watch { watched }
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // SAFETY: asks for the calling thread.
-        let thread = unsafe { libc::pthread_self() };
+        // SAFETY: by the invariant; those inside it, if any, are gone by now, and nobody else
+        // frees it.
+        let watched = unsafe { Box::from_raw(self.watched.as_ptr()) };
+        leave(&watched);
+    }
+}
+
+/// Takes down the watches over the machines that a process drove when it was cut off.
+pub(super) fn forget(process: &Control) {
+    // SAFETY: what `WATCHED` leads to is not freed before it is left.
+    while let Some(watched) = unsafe { WATCHED.get().as_ref() } {
+        if !ptr::eq(watched.driver, process) {
+            return;
+        }
+        leave(watched);
+    }
+}
+
+/// Watches the one around `watched`, the innermost, again.
+fn leave(watched: &Watched) {
+    on_kernels_stack(|| {
         let mut monitor = monitor();
+        let thread = this_thread();
         if let Some(last) = monitor.subjects.iter().rposition(|subject| subject.thread == thread) {
             monitor.subjects.remove(last);
         }
-        drop(monitor);
-        WATCHED.set(self.outer);
-    }
+    });
+    WATCHED.set(watched.outer);
+}
+
+fn this_thread() -> libc::pthread_t {
+    // SAFETY: asks for the calling thread.
+    unsafe { libc::pthread_self() }
+}
+
+/// The process that runs; null if none does.
+fn current() -> *const Control {
+    control::current().map_or(ptr::null(), ptr::from_ref)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the watchdog looks at the host's clock")]
@@ -171,20 +211,20 @@ fn install() {
 ///
 /// Nothing here allocates, locks or panics.
 extern "C" fn sample(_: c_int, _: *mut siginfo_t, context: *mut c_void) {
-    let mut watched = WATCHED.get();
-    if watched.traps.is_null() {
-        return;
-    }
+    // SAFETY: the watch takes it away before it frees it, and this thread, which alone does either,
+    // is interrupted.
+    let Some(watched) = (unsafe { WATCHED.get().as_ref() }) else { return };
     // SAFETY: good by `Watch::start`. This thread, which alone writes there, is interrupted, so the
     // read races with no write; that it may be the count of a moment ago does not matter.
     let traps = unsafe { watched.traps.read_volatile() };
-    let process = control::current();
-    let at = process.map_or(ptr::null(), ptr::from_ref);
-    let changed = traps != watched.seen || at != watched.process;
-    (watched.seen, watched.process) = (traps, at);
-    watched.same = if changed { 0 } else { watched.same + 1 };
-    WATCHED.set(watched);
-    let Some(control) = process.filter(|_| watched.same >= SAMPLES) else { return };
+    let process = current();
+    let same = traps == watched.seen.replace(traps) && process == watched.process.replace(process);
+    // The machine itself may take its time, also one that a process drives.
+    let is_at_work = process == watched.driver;
+    watched.same.set(if same && !is_at_work { watched.same.get() + 1 } else { 0 });
+    let Some(control) = control::current().filter(|_| watched.same.get() >= SAMPLES) else {
+        return;
+    };
     // SAFETY: the host gave it to this handler.
     let registers = unsafe { Registers::new(context) };
     if !control.handler.stack_ptr_in_bounds(registers.sp()) {
@@ -193,12 +233,12 @@ extern "C" fn sample(_: c_int, _: *mut siginfo_t, context: *mut c_void) {
     let frames = place::callers(control, registers.pc());
     // What is in the middle of changing the heap has to come out of there first.
     if frames.iter().any(|&pc| heap::contains(pc)) {
-        if watched.same >= PATIENCE {
+        if watched.same.get() >= PATIENCE {
             fault::end_host();
         }
         return;
     }
-    WATCHED.set(Watched { same: 0, ..watched });
+    watched.same.set(0);
     let trouble = Trouble { signal: Signal::SIGXCPU, address: 0, panicking: false };
     fault::cut_off(control, trouble, frames, &registers);
 }
