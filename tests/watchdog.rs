@@ -65,12 +65,19 @@ fn a_loop_without_calls_is_found_with_its_place() {
 
 #[test]
 fn a_loop_that_allocates_is_found_outside_the_allocator() {
-    let (error, _) = found(|_| {
-        loop {
-            black_box(vec![1u8; black_box(100)]);
-        }
-    });
-    assert!(place(&error).contains("tests/watchdog.rs:"), "{error}");
+    for _ in 0..50 {
+        let builder = Kernel::builder().watchdog(Some(Duration::from_millis(10)));
+        let mut kernel = builder.console(Captured::default()).build().expect("good settings");
+        let victim = program(|_| {
+            loop {
+                black_box(vec![1u8; black_box(100)]);
+            }
+        });
+        kernel.spawn("bystander", program(|sys| sys.sleep(ms(1)))).expect("there is room");
+        kernel.spawn("victim", victim).expect("there is room");
+        let End::Failed(error) = kernel.run() else { panic!("it was not found") };
+        assert!(place(&error).contains("tests/watchdog.rs:"), "{error}");
+    }
 }
 
 #[test]
