@@ -9,13 +9,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use hothouse_abi::{Body, Code, ExitStatus, Flow, Frame, Gate, Pid, Resume, Signal, Step, Trap};
 
 use crate::machine::{After, Key, Machine};
-use crate::memory::prefetch;
 use crate::native::{Arena, Came, Fault, FaultKind, Native};
 use crate::trace::What;
-
-/// How many turns ahead of its own a process's record is fetched, and its stack.
-const RECORDS_AHEAD: u32 = 12;
-const STACKS_AHEAD: u32 = 5;
 
 /// How often a process that swallows its unwinding is told again.
 const TRIES: u32 = 3;
@@ -66,13 +61,15 @@ impl Gate for Shared {
 
 /// All bodies, by the key of their process.
 pub(super) struct Bodies {
-    slots: Vec<Slot>,
+    pub(super) slots: Vec<Slot>,
     arena: Arena,
     gate: Rc<dyn Gate>,
+    /// Turns while the line was long.
+    pub(super) turns: u32,
 }
 
 /// The body of one process.
-enum Slot {
+pub(super) enum Slot {
     /// It has not run, or there is no process.
     Empty,
     Native(Native),
@@ -89,7 +86,7 @@ enum Left {
 
 impl Bodies {
     pub(super) fn new(arena: Arena, shared: &Rc<Shared>) -> Bodies {
-        Bodies { slots: Vec::new(), arena, gate: shared.clone() }
+        Bodies { slots: Vec::new(), arena, gate: shared.clone(), turns: 0 }
     }
 
     /// Stacks in use.
@@ -197,8 +194,8 @@ impl Bodies {
             machine.check();
             match after {
                 After::Resume if machine.victims.is_empty() => {
-                    if let Some(queued) = machine.queued.take() {
-                        self.prefetch_stack(queued);
+                    if let Some(queued) = machine.queued.take().and_then(|key| self.native(key)) {
+                        queued.prefetch();
                     }
                 }
                 After::Resume => {
@@ -222,42 +219,6 @@ impl Bodies {
                     }
                 }
             }
-        }
-    }
-
-    /// Has the processor fetch what the next turns need: records and bodies first, and a few turns
-    /// later the stacks, whose addresses are in the bodies.
-    #[inline(always)]
-    fn prefetch(&self, machine: &Machine) {
-        if let Some(key) = machine.ahead(RECORDS_AHEAD) {
-            if let Some(process) = machine.table.place(key) {
-                prefetch(process, 0..2);
-            }
-            if let Some(slot) = self.slots.get(key) {
-                prefetch(slot, 0..1);
-            }
-        }
-        if let Some(key) = machine.ahead(STACKS_AHEAD) {
-            self.prefetch_stack(key);
-        }
-    }
-
-    /// Has the processor fetch all that those need whose wait is going to time out soon: without it,
-    /// each of a million sleepers waited for its record, its frame and its stack, one by one.
-    #[inline(never)]
-    fn prefetch_sleepers(&self, machine: &mut Machine) {
-        while let Some(key) = machine.awakes_soon() {
-            if let Some(process) = machine.table.place(key) {
-                prefetch(process, 0..6);
-            }
-            self.prefetch_stack(key);
-        }
-    }
-
-    #[inline(always)]
-    fn prefetch_stack(&self, key: Key) {
-        if let Some(Slot::Native(native)) = self.slots.get(key) {
-            native.prefetch();
         }
     }
 

@@ -3,6 +3,7 @@
 mod bodies;
 mod builder;
 mod kernel;
+mod lookahead;
 mod realtime;
 mod report;
 #[cfg(test)]

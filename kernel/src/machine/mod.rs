@@ -54,7 +54,7 @@ pub use self::report::{Counters, CpuReport, Held};
 
 pub(crate) use self::clock::{Alarm, Next};
 pub(crate) use self::outcome::{After, Outcome};
-pub(crate) use self::process::Key;
+pub(crate) use self::process::{KEPT_ANSWER, Key};
 
 use self::cpu::Cpu;
 use self::explored::{ByOracle, Explored};

@@ -1,7 +1,9 @@
 //! The record of a process.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::mem::offset_of;
 use std::num::NonZeroU32;
+use std::ops::Range;
 use std::rc::Rc;
 
 use hothouse_abi::{
@@ -71,8 +73,14 @@ pub(crate) struct Process {
     pub(crate) code: Option<Code>,
 }
 
-const _: () = assert!(std::mem::offset_of!(Process, task) == 64);
+const _: () = assert!(offset_of!(Process, task) == 64);
 const _: () = assert!(size_of::<Process>() == 384, "six cache lines of each process");
+
+/// The record's cache lines in which a kept answer lies.
+pub(crate) const KEPT_ANSWER: Range<usize> = {
+    let start = offset_of!(Process, kept);
+    start / 64..(start + size_of::<Resume>()).div_ceil(64)
+};
 
 /// In the place of an answer, so that an event can be moved there field by field.
 pub(super) const NOTHING: Resume = Resume::Event(Event::EMPTY);
@@ -371,6 +379,11 @@ impl Process {
             },
         }
         true
+    }
+
+    /// Whether its answer lies in the record's lines [`KEPT_ANSWER`].
+    pub(crate) fn has_kept_answer(&self) -> bool {
+        self.answered == Answered::Kept
     }
 
     #[inline(never)]

@@ -15,7 +15,7 @@ use super::control::{self, Control, End};
 use super::fault::{Fault, Trouble};
 use super::jump::{self, Fiber, Way};
 use super::panics;
-use super::prefetch::prefetch;
+use super::prefetch::{LINE, prefetch};
 use super::watchdog;
 
 /// One native process: its program and the stack that it runs on.
@@ -129,6 +129,14 @@ impl Native {
         prefetch(self.frame, 0..1);
         prefetch(self.frame.wrapping_byte_add(offset_of!(Frame, trap)), 0..1);
         prefetch(self.control.as_ptr(), 0..1);
+    }
+
+    /// Has the processor fetch what a suspended process has on its stack, at most so many cache lines
+    /// from the top.
+    #[inline(always)]
+    pub(crate) fn prefetch_stack(&self, most: usize) {
+        let lines = (self.control.addr().get() - self.suspended_at) / LINE + 1;
+        prefetch(ptr::without_provenance::<u8>(self.suspended_at), 0..lines.min(most));
     }
 
     /// Gives back the stack of a process that has ended; that of one that was cut off is abandoned.
