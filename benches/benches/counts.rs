@@ -3,7 +3,8 @@
 //! `cargo bench -p hothouse-benches --no-default-features --bench counts` tells what changed by more
 //! than 2 %, and `-- --save` makes what was counted the baseline. A count is the difference of two
 //! runs with different amounts of work, so that what comes before and after the work is not in it.
-//! Counts depend on the compiler and on the host's C library, so they fail nothing.
+//! Counts depend on the compiler and on the host's C library, so they fail nothing. `-- --misses`
+//! counts cache misses in the same way, of a simulated processor: one's own may not tell.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,6 +34,18 @@ const COUNTED: [(&str, u64, u64); 17] = [
     ("signal", 20_000, 60_000),
 ];
 
+/// The rows whose cache misses are counted besides.
+const MISSING: [(&str, u64, u64); 4] = [
+    ("yield-100k", 400_000, 800_000),
+    ("call", 20_000, 60_000),
+    ("fan-in", 300_000, 600_000),
+    ("hold", 20_000, 60_000),
+];
+
+/// The caches of the simulated processor: bytes, ways, bytes of a line.
+const FIRST_LEVEL: &str = "49152,12,64";
+const SECOND_LEVEL: &str = "2097152,16,64";
+
 const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/counts.json");
 
 #[derive(Parser)]
@@ -40,6 +53,9 @@ struct Args {
     /// Make what is counted the baseline
     #[arg(long)]
     save: bool,
+    /// Count the cache misses of a simulated processor, not instructions
+    #[arg(long, conflicts_with = "save")]
+    misses: bool,
     /// Do this row's work, for callgrind to count
     #[arg(long, hide = true, requires = "size")]
     row: Option<String>,
@@ -54,6 +70,11 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let done = match (&args.row, args.size) {
         (Some(row), Some(size)) => work(row, size),
+        _ if !has_valgrind() => {
+            println!("valgrind is not installed: nothing is counted");
+            Ok(())
+        }
+        _ if args.misses => count_misses(),
         _ => count_all(args.save),
     };
     match done {
@@ -70,18 +91,39 @@ fn work(row: &str, size: u64) -> Result<(), String> {
     Bench::default().measure(row, size).map(drop).map_err(|error| error.to_string())
 }
 
-fn count_all(save: bool) -> Result<(), String> {
-    if Command::new("valgrind").arg("--version").output().is_err() {
-        println!("valgrind is not installed: nothing is counted");
-        return Ok(());
+fn has_valgrind() -> bool {
+    Command::new("valgrind").arg("--version").output().is_ok()
+}
+
+fn count_misses() -> Result<(), String> {
+    println!("data misses of an operation in caches of {FIRST_LEVEL} and {SECOND_LEVEL}");
+    println!("{:<20}{:>12}{:>12}", "row", "first level", "second");
+    let caches = [
+        "--cache-sim=yes".to_owned(),
+        format!("--D1={FIRST_LEVEL}"),
+        format!("--LL={SECOND_LEVEL}"),
+    ];
+    for (row, few, many) in COUNTED.into_iter().chain(MISSING) {
+        let (before, after) = (count(row, few, &caches)?, count(row, many, &caches)?);
+        let each = |events: [&str; 2]| {
+            let more: f64 = events.map(|event| after.of(event) - before.of(event)).iter().sum();
+            more.max(0.0) / (many - few) as f64
+        };
+        let (first, second) = (each(["D1mr", "D1mw"]), each(["DLmr", "DLmw"]));
+        println!("{row:<20}{first:>12.1}{second:>12.1}");
     }
+    Ok(())
+}
+
+fn count_all(save: bool) -> Result<(), String> {
     let text = std::fs::read_to_string(BASELINE).unwrap_or_else(|_| "{}".to_owned());
     let baseline: BTreeMap<String, f64> =
         serde_json::from_str(&text).map_err(|error| format!("{BASELINE}: {error}"))?;
     let mut counts = BTreeMap::new();
     println!("{:<20}{:>10}{:>10}{:>10}", "row", "baseline", "now", "change");
     for (row, few, many) in COUNTED {
-        let each = (count(row, many)? - count(row, few)?) / (many - few) as f64;
+        let (before, after) = (count(row, few, &[])?, count(row, many, &[])?);
+        let each = (after.of("Ir") - before.of("Ir")) / (many - few) as f64;
         let each = (each * 10.0).round() / 10.0;
         let change = match baseline.get(row) {
             Some(before) => {
@@ -101,13 +143,39 @@ fn count_all(save: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Instructions of a whole run of this program with so much work.
-fn count(row: &str, size: u64) -> Result<f64, String> {
+/// What callgrind counted: the names of the events, and how many there were of each.
+struct Counts {
+    events: Vec<String>,
+    sums: Vec<f64>,
+}
+
+impl Counts {
+    fn parse(text: &str) -> Option<Counts> {
+        let words = |start: &str| {
+            Some(text.lines().find_map(|line| line.strip_prefix(start))?.split_whitespace())
+        };
+        let sums = words("summary:")?.map(|sum| sum.parse().ok()).collect::<Option<_>>()?;
+        Some(Counts { events: words("events:")?.map(str::to_owned).collect(), sums })
+    }
+
+    /// # Panics
+    ///
+    /// If it was not asked to count that.
+    fn of(&self, event: &str) -> f64 {
+        let place = self.events.iter().position(|other| other == event);
+        // Zeroes at the end are left out.
+        self.sums.get(place.expect("callgrind counts it")).copied().unwrap_or(0.0)
+    }
+}
+
+/// Counts a whole run of this program with so much work.
+fn count(row: &str, size: u64, options: &[String]) -> Result<Counts, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("callgrind.out");
     let ran = Command::new("valgrind")
         .arg("--tool=callgrind")
         .arg(format!("--callgrind-out-file={}", out.display()))
+        .args(options)
         .arg(program)
         .args(["--row", row, "--size", &size.to_string()])
         .output()
@@ -118,6 +186,5 @@ fn count(row: &str, size: u64) -> Result<f64, String> {
     }
     let text =
         std::fs::read_to_string(&out).map_err(|error| format!("{}: {error}", out.display()))?;
-    let total = text.lines().find_map(|line| line.strip_prefix("summary:")?.trim().parse().ok());
-    total.ok_or_else(problem)
+    Counts::parse(&text).ok_or_else(problem)
 }
