@@ -86,9 +86,9 @@ pub(super) fn leave(outer: *const Control) {
     CURRENT.set(outer);
 }
 
-/// Runs `work`, which makes no trap, on the stack of the kernel that runs the current process, if one
-/// runs. The process's may be too small for it, and what is on it may be cut off, with whatever lock
-/// it holds.
+/// Runs `work`, which makes no trap, on the stack of the kernel that runs the current process, if
+/// one runs. The process's may be too small for it, and what is on it may be cut off, with whatever
+/// lock it holds.
 pub(super) fn on_kernels_stack<T>(work: impl FnOnce() -> T) -> T {
     struct Carried<F>(F);
     // SAFETY: the stack that this is carried to is one of the same thread.

@@ -80,6 +80,7 @@ pub(super) fn is_unsettled() -> bool {
     UNSETTLED.get()
 }
 
+/// Notes what a process panicked with, before its stack is unwound.
 fn take_down(control: &Control, info: &PanicHookInfo<'_>) {
     control::on_kernels_stack(|| {
         let record = PanicRecord {

@@ -84,14 +84,15 @@ impl Watch {
     /// is dropped.
     pub(crate) fn start(traps: *const u64, limit: Duration) -> Watch {
         install();
-        let watched = NonNull::from(Box::leak(Box::new(Watched {
+        let watched = Box::new(Watched {
             traps,
             driver: current(),
             outer: WATCHED.get(),
             seen: Cell::new(0),
             process: Cell::new(ptr::null()),
             same: Cell::new(0),
-        })));
+        });
+        let watched = NonNull::from(Box::leak(watched));
         WATCHED.set(watched.as_ptr());
         let period = (limit / SAMPLES).max(SHORTEST);
         on_kernels_stack(|| {
@@ -107,10 +108,12 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // SAFETY: by the invariant; those inside it, if any, are gone by now, and nobody else
-        // frees it.
-        let watched = unsafe { Box::from_raw(self.watched.as_ptr()) };
-        leave(&watched);
+        // SAFETY: by the invariant it was made from a box, and nobody else frees it. It is left
+        // before it is a box again, so that the handler finds it no more.
+        unsafe {
+            leave(self.watched.as_ref());
+            drop(Box::from_raw(self.watched.as_ptr()));
+        }
     }
 }
 
