@@ -64,7 +64,7 @@ pub(super) struct Bodies {
     pub(super) slots: Vec<Slot>,
     arena: Arena,
     gate: Rc<dyn Gate>,
-    /// Turns while the line was long.
+    /// Turns while the queue was long, see [`prefetch`](Bodies::prefetch).
     pub(super) turns: u32,
 }
 

@@ -10,10 +10,10 @@ use crate::native::Native;
 const RECORDS_AHEAD: u32 = EARLY + AT_ONCE + 4;
 const STACKS_AHEAD: u32 = 5;
 
-/// From how many in line on the stacks are fetched earlier, how many turns, and how many at once:
-/// the processor then looks up their pages side by side. To wake a million takes 240 ns each so, not
-/// 345, and 650 in random order, not 780. Among few, whose pages it remembers, a yield would take
-/// 1 ns more.
+/// From how many in the queue on the stacks are fetched earlier, how many turns, and how many at
+/// once: the processor then looks up their pages side by side. To wake a million takes 240 ns each
+/// so, not 345, and 650 in random order, not 780. Among few, whose pages it remembers, a yield would
+/// take 1 ns more.
 const LONG: u32 = 4096;
 const EARLY: u32 = 6;
 const AT_ONCE: u32 = 8;
@@ -42,7 +42,7 @@ impl Bodies {
         }
     }
 
-    /// The stacks of a long line, and the answers with which their processes go on.
+    /// The stacks of a long queue, and the answers with which their processes go on.
     #[inline(never)]
     fn prefetch_early(&mut self, machine: &Machine) {
         self.turns = self.turns.wrapping_add(1);

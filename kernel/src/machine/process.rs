@@ -16,6 +16,7 @@ use super::records::Records;
 use super::siblings::Siblings;
 use super::wait::{On, Wait};
 use crate::mailbox::Mailbox;
+use crate::memory::LINE;
 use crate::policy::{CpuId, Task};
 use crate::stream::Stream;
 use crate::timers::TimerKey;
@@ -79,7 +80,7 @@ const _: () = assert!(size_of::<Process>() == 384, "six cache lines of each proc
 /// The record's cache lines in which a kept answer lies.
 pub(crate) const KEPT_ANSWER: Range<usize> = {
     let start = offset_of!(Process, kept);
-    start / 64..(start + size_of::<Resume>()).div_ceil(64)
+    start / LINE..(start + size_of::<Resume>()).div_ceil(LINE)
 };
 
 /// In the place of an answer, so that an event can be moved there field by field.

@@ -47,7 +47,7 @@ pub(crate) use arena::Arena;
 pub use bare::bare_round_trips;
 pub(crate) use fault::{Fault, FaultKind};
 pub(crate) use heap::{give_back as give_back_heap, use_large_pages};
-pub(crate) use prefetch::prefetch;
+pub(crate) use prefetch::{LINE, prefetch};
 pub(crate) use switch::{Came, Native};
 pub(crate) use watchdog::Watch;
 

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 /// The bytes of a cache line.
-pub(super) const LINE: usize = 64;
+pub(crate) const LINE: usize = 64;
 
 /// Has the processor fetch some of the cache lines from where a value begins, as it is going to be
 /// used a few turns from now.

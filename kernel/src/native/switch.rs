@@ -131,8 +131,8 @@ impl Native {
         prefetch(self.control.as_ptr(), 0..1);
     }
 
-    /// Has the processor fetch what a suspended process has on its stack, at most so many cache lines
-    /// from the top.
+    /// Has the processor fetch what a suspended process has on its stack, at most so many cache
+    /// lines from the top.
     #[inline(always)]
     pub(crate) fn prefetch_stack(&self, most: usize) {
         let lines = (self.control.addr().get() - self.suspended_at) / LINE + 1;
